@@ -1,0 +1,97 @@
+"""An article, in the words that every stage and every format shares."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class ArticleStatus(StrEnum):
+    """How far the newest revision has come. Readers may still see the revision before it."""
+
+    RECEIVED = "received"
+    ENRICHED = "enriched"
+    SCHEDULED = "scheduled"
+    PUBLISHED = "published"
+    RETRACTED = "retracted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Who wrote it (RFC 4287, “atomPersonConstruct”)."""
+
+    name: str
+    email: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """A picture; `url` is absolute http or https."""
+
+    url: str
+    alt: str | None = None
+    caption: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the article appeared first, as credited on the page: `nhandan.vn`."""
+
+    name: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Related:
+    """Another article that the page points to."""
+
+    title: str
+    url: str | None = None
+    published: datetime | None = None
+    summary: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Category:
+    """A category: `term` is the folded slug (`xa-hoi`), `label` what people read (`Xã hội`)."""
+
+    term: str
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublicArticle:
+    """One revision of an article as readers, feeds and webhooks see it: clean, absolute, complete.
+
+    Attributes:
+        uri: the permanent id, `tag:…:article/<uuid>`.
+        sequence: of this revision; 1 or more.
+        link: opens something: `url`, else our own page.
+        title: plain text, neither escaped nor marked up.
+        content_html: sanitised, every URL absolute.
+        published: never moves.
+        updated: moves only when the content really changed.
+    """
+
+    id: UUID
+    uri: str
+    sequence: int
+    link: str
+    title: str
+    slug: str
+    summary: str
+    content_html: str
+    content_text: str
+    language: str
+    published: datetime
+    updated: datetime
+    url: str | None = None
+    authors: tuple[Person, ...] = ()
+    categories: tuple[Category, ...] = ()
+    tags: tuple[str, ...] = ()
+    images: tuple[Image, ...] = ()
+    source: Source | None = None
+    related: tuple[Related, ...] = field(default=())
+    word_count: int = 0
+    reading_minutes: int = 0

@@ -1,0 +1,75 @@
+"""The structured parts of a revision, as values and as the JSON that is stored."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Protocol, Self
+
+from publisher.article import Image, Person, Related, Source
+
+
+class _Described(Protocol):
+    @property
+    def authors(self) -> tuple[Person, ...]: ...
+    @property
+    def categories(self) -> tuple[str, ...]: ...
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+    @property
+    def images(self) -> tuple[Image, ...]: ...
+    @property
+    def source(self) -> Source | None: ...
+    @property
+    def related(self) -> tuple[Related, ...]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Details:
+    """Who, where, under what, with which pictures; categories as people write them."""
+
+    authors: tuple[Person, ...] = ()
+    categories: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    images: tuple[Image, ...] = ()
+    source: Source | None = None
+    related: tuple[Related, ...] = ()
+
+    @classmethod
+    def of(cls, described: _Described) -> Self:
+        """Return the details of a submission."""
+        return cls(
+            authors=described.authors,
+            categories=described.categories,
+            tags=described.tags,
+            images=described.images,
+            source=described.source,
+            related=described.related,
+        )
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Return what `as_json` has stored."""
+        source = stored.get("source")
+        return cls(
+            authors=tuple(Person(**one) for one in stored.get("authors", ())),
+            categories=tuple(stored.get("categories", ())),
+            tags=tuple(stored.get("tags", ())),
+            images=tuple(Image(**one) for one in stored.get("images", ())),
+            source=Source(**source) if source else None,
+            related=tuple(_related(one) for one in stored.get("related", ())),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return raw JSON; instants as RFC 3339."""
+        return {
+            **asdict(self),
+            "related": [
+                {**asdict(one), "published": one.published.isoformat() if one.published else None}
+                for one in self.related
+            ],
+        }
+
+
+def _related(stored: Mapping[str, Any]) -> Related:
+    published = stored.get("published")
+    return Related(**{**stored, "published": datetime.fromisoformat(published) if published else None})

@@ -1,0 +1,176 @@
+"""Every setting of the system, read from the environment or `.env` and checked once, at start."""
+
+import re
+from enum import StrEnum
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from publisher.errors import SettingsError
+
+PREFIX = "PUBLISHER_"
+_DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+
+
+class LogFormat(StrEnum):
+    """How log lines look: for people, or one JSON object a line."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class Settings(BaseSettings):
+    """The settings; docs/settings.md has the table."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+
+    database_url: str | None = Field(None, description="PostgreSQL 15 or newer; unset: an embedded server.")
+    redis_url: str | None = Field(None, description="Redis 6.2 or newer; unset: an embedded server.")
+    data: Path = Field(Path(".publisher"), description="Folder of embedded servers, logs, the secret key.")
+    base_url: str = Field(
+        "http://127.0.0.1:8000", description="Where readers reach the web process: begins our links."
+    )
+    tag_domain: str | None = Field(
+        None, description="Domain inside the ids of new articles; unset: the host of PUBLISHER_BASE_URL."
+    )
+    secret_key: str | None = Field(
+        None, min_length=16, description="Encrypts webhook secrets; at least 16 characters; never lose it."
+    )
+    allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="CIDRs, comma-separated, that endpoints may lie in besides public addresses."
+    )
+    allow_http: bool = Field(False, description="Whether endpoints may be plain http.")
+    max_body_bytes: int = Field(
+        2_000_000, ge=1_000, le=100_000_000, description="Largest request body, and largest line of a batch."
+    )
+    timezone: str = Field("Asia/Ho_Chi_Minh", description="IANA zone of dates that pages print without one.")
+    feed_title: str = Field("Publisher", min_length=1, max_length=200, description="Title of the feeds.")
+    feed_author: str = Field(
+        "Publisher",
+        min_length=1,
+        max_length=200,
+        description="Author of the feeds, and of articles without one.",
+    )
+    language: str = Field("vi", description="Language of the feeds and the pages.")
+    feed_length: int = Field(50, ge=1, le=1_000, description="Entries in a feed.")
+    log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` or `json`.")
+
+    @field_validator("database_url", "redis_url", "tag_domain", "secret_key", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            url = make_url(value)
+        except ArgumentError:
+            raise ValueError("expected postgresql://user:password@host:port/name") from None
+        if url.get_backend_name() not in ("postgresql", "postgres"):
+            raise ValueError("expected postgresql://user:password@host:port/name")
+        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("expected redis://host:port/number")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("expected http:// or https:// and a host, without query or fragment")
+        return value.rstrip("/")
+
+    @field_validator("tag_domain")
+    @classmethod
+    def _is_a_domain(cls, value: str | None) -> str | None:
+        if value is not None and not _DOMAIN.fullmatch(value):
+            raise ValueError("expected a lower-case domain name such as news.example.org")
+        return value
+
+    @field_validator("allowed_networks", mode="before")
+    @classmethod
+    def _are_networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("expected an IANA time zone such as Asia/Ho_Chi_Minh")
+        return value
+
+    @field_validator("language")
+    @classmethod
+    def _is_a_language(cls, value: str) -> str:
+        if not _LANGUAGE.fullmatch(value):
+            raise ValueError("expected a BCP 47 language tag such as vi or en-GB")
+        return value
+
+    @model_validator(mode="after")
+    def _tag_domain_can_be_derived(self) -> Self:
+        if self.tag_domain is None and not _DOMAIN.fullmatch(self.ids_domain):
+            raise ValueError(f"{PREFIX}TAG_DOMAIN: expected, since {PREFIX}BASE_URL has no domain name")
+        return self
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The zone of dates that pages print without one."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def ids_domain(self) -> str:
+        """The domain inside the ids of new articles."""
+        return self.tag_domain or (urlsplit(self.base_url).hostname or "").lower()
+
+    def require(self, name: str) -> str:
+        """Return a setting that this process cannot do without.
+
+        Raises:
+            SettingsError: when it is unset.
+        """
+        value = getattr(self, name)
+        if value is None:
+            raise SettingsError(f"{PREFIX}{name.upper()}: is not set, and this command needs it")
+        return str(value)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Return the settings of the environment and `.env`, with overrides on top.
+
+    Raises:
+        SettingsError: when one makes no sense; the message is one line that names it.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # checked by Pydantic itself
+    except ValidationError as error:
+        problems = error.errors(include_context=False)
+        raise SettingsError("; ".join(_readable(one) for one in problems)) from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f".env: is not UTF-8 ({error.reason} at byte {error.start})") from None
+
+
+def _readable(error: object) -> str:
+    assert isinstance(error, dict)
+    message = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return str(message)
+    return f"{PREFIX}{str(error['loc'][0]).upper()}: {message}"

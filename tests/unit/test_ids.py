@@ -1,0 +1,34 @@
+"""Identifiers that sort by time and name an article for ever."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from publisher.ids import article_uri, made_at, new_id
+
+
+def test_identifiers_are_uuids_of_version_7() -> None:
+    identifier = new_id()
+
+    assert identifier.version == 7
+    assert identifier.variant == "specified in RFC 4122"
+
+
+def test_identifiers_never_repeat() -> None:
+    assert len({new_id() for _ in range(10_000)}) == 10_000
+
+
+def test_an_identifier_tells_when_it_was_made() -> None:
+    before = datetime.now(UTC)
+
+    identifier = new_id()
+
+    after = datetime.now(UTC)
+    assert before - timedelta(milliseconds=1) <= made_at(identifier) <= after
+
+
+def test_the_uri_carries_the_utc_date_on_which_the_identifier_was_made() -> None:
+    identifier = UUID("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")  # the example of RFC 9562, appendix A.6
+
+    uri = article_uri(identifier, "news.example.org")
+
+    assert uri == "tag:news.example.org,2022-02-22:article/017f22e2-79b0-7cc3-98c4-dc0c0c07398f"

@@ -1,0 +1,41 @@
+"""Every table, in the one place that Alembic and the code import it from."""
+
+from publisher.schema.access import ApiKeyRow, IdempotencyRow
+from publisher.schema.article import ArticleKeyRow, ArticleLabelRow, ArticleRow, LabelRow, RevisionRow
+from publisher.schema.delivery import (
+    AttemptRow,
+    DeliveryRow,
+    EndpointRow,
+    EndpointSecretRow,
+    MessageRow,
+    SenderRow,
+    ShardLeaseRow,
+)
+from publisher.schema.feed import EntryRow, FeedDocumentRow, FeedRow, TombstoneRow
+from publisher.schema.outbox import EventRow, EventTaskRow, StepRow
+from publisher.schema.row import Row
+
+__all__ = [
+    "ApiKeyRow",
+    "ArticleKeyRow",
+    "ArticleLabelRow",
+    "ArticleRow",
+    "AttemptRow",
+    "DeliveryRow",
+    "EndpointRow",
+    "EndpointSecretRow",
+    "EntryRow",
+    "EventRow",
+    "EventTaskRow",
+    "FeedDocumentRow",
+    "FeedRow",
+    "IdempotencyRow",
+    "LabelRow",
+    "MessageRow",
+    "RevisionRow",
+    "Row",
+    "SenderRow",
+    "ShardLeaseRow",
+    "StepRow",
+    "TombstoneRow",
+]

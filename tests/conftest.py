@@ -1,0 +1,65 @@
+"""What every test may ask for: a PostgreSQL database and a Redis of its test process."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.servers import Addresses, Keeper, ServersMissing, ask_keeper
+
+KEEPER = pytest.StashKey[Keeper]()
+# What a test process of pytest-xdist is told by the process that started it.
+FOLDER = "folder_of_the_keeper"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure() -> None:
+    """Choose how long hypothesis searches; `--hypothesis-profile` overrides it."""
+    # Two cores shared by many processes say nothing about how fast a function is.
+    quick = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("quick", quick)
+    settings.register_profile("ci", quick, max_examples=300, print_blob=True)
+    settings.load_profile("ci" if os.environ.get("CI") else "quick")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a test process of pytest-xdist where the keeper is; the first one makes it start."""
+    node.workerinput[FOLDER] = str(_keeper(node.config).folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the servers with the run."""
+    if KEEPER in config.stash:
+        config.stash[KEEPER].stop()
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Addresses:
+    """The servers of this test process; nothing is started before the first test that wants them."""
+    told: dict[str, str] | None = getattr(request.config, "workerinput", None)
+    folder = Path(told[FOLDER]) if told else _keeper(request.config).folder
+    try:
+        return ask_keeper(folder, told["workerid"] if told else "main")
+    except ServersMissing as error:
+        pytest.fail(f"the tests need servers: {error}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(servers: Addresses) -> str:
+    """The URL, `postgresql+psycopg://…`, of a database that only this test process uses, tables made."""
+    return servers.postgres_url
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: Addresses) -> str:
+    """The URL of a Redis (or a database number of one) that only this test process uses."""
+    return servers.redis_url
+
+
+def _keeper(config: pytest.Config) -> Keeper:
+    if KEEPER not in config.stash:
+        config.stash[KEEPER] = Keeper()
+    return config.stash[KEEPER]

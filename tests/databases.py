@@ -1,0 +1,35 @@
+"""An empty database for a test: tables as after the first migration, nothing of the tests before."""
+
+from sqlalchemy import Engine, text
+
+_FILLED = """
+SELECT coalesce(string_agg(format('%I', relname), ', '), '')
+FROM pg_class
+WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace
+  AND relname <> 'alembic_version'
+"""
+_UNTOUCHED = """
+SELECT NOT EXISTS (SELECT FROM article) AND NOT EXISTS (SELECT FROM event)
+   AND NOT EXISTS (SELECT FROM event_task) AND NOT EXISTS (SELECT FROM step)
+   AND NOT EXISTS (SELECT FROM endpoint) AND NOT EXISTS (SELECT FROM message)
+   AND (SELECT count(*) FROM label) = 1
+"""
+_ALL = "018f0000-0000-7000-8000-000000000001"
+
+
+def is_empty(engine: Engine) -> bool:
+    """Return whether nothing was committed since the first migration."""
+    with engine.connect() as connection:
+        return connection.scalar(text(_UNTOUCHED)) is True
+
+
+def empty(engine: Engine) -> None:
+    """Remove every row but those that the first migration made."""
+    with engine.begin() as connection:
+        tables = connection.scalar(text(_FILLED))
+        connection.execute(text(f"TRUNCATE {tables} CASCADE"))
+        connection.execute(
+            text("INSERT INTO label (id, kind, slug, term) VALUES (:id, 'all', 'all', 'all')"), {"id": _ALL}
+        )
+        connection.execute(text("INSERT INTO feed (label_id) VALUES (:id)"), {"id": _ALL})
+        connection.execute(text("INSERT INTO shard_lease (shard) SELECT generate_series(0, 63)"))

@@ -1,0 +1,50 @@
+"""What the tests of single stages share: a real database, empty at the start of each test."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from publisher.database import Sessions, connect, sessions
+from publisher.events import EventType, Routes
+from tests.databases import empty, is_empty
+
+ROUTES: Routes = {
+    EventType.ARTICLE_RECEIVED: ("enrich",),
+    EventType.ARTICLE_ENRICHED: ("publish",),
+    EventType.ARTICLE_PUBLISHED: ("feeds", "fan_out"),
+    EventType.ARTICLE_CORRECTED: ("feeds", "fan_out"),
+    EventType.ARTICLE_RETRACTED: ("feeds", "fan_out"),
+    EventType.FEED_CHANGED: ("rebuild",),
+    EventType.ENDPOINT_TEST: ("fan_out",),
+    EventType.ENDPOINT_DISABLED: ("fan_out",),
+    EventType.HOUSEKEEPING_DUE: ("housekeeping",),
+}
+
+
+@pytest.fixture(scope="session")
+def engine(postgres_url: str) -> Iterator[Engine]:
+    """The way to this test process's database."""
+    engine = connect(postgres_url, pool_size=30, application_name="publisher tests")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def database(engine: Engine) -> Iterator[Sessions]:
+    """Sessions on an empty database, for tests that commit."""
+    if not is_empty(engine):
+        empty(engine)
+    yield sessions(engine, ROUTES)
+    empty(engine)
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    """A session that is rolled back, for tests of functions that never commit."""
+    if not is_empty(engine):
+        empty(engine)
+    with sessions(engine, ROUTES)() as session:
+        yield session
+        session.rollback()

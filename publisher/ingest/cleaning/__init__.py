@@ -1,0 +1,1 @@
+"""What strangers write made safe: their HTML, its attributes, and the addresses in it."""

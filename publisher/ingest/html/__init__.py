@@ -1,0 +1,1 @@
+"""A page in HTML: the article found among menus, related lists and comments, as a Submission."""

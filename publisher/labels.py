@@ -1,0 +1,111 @@
+"""What public articles are found under: everything is under `all`, and under its categories."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from publisher.archive import category_of
+from publisher.details import Details
+from publisher.ids import new_id
+from publisher.schema import ArticleLabelRow, FeedRow, LabelRow, TombstoneRow
+
+
+class LabelKind(StrEnum):
+    """The kinds of label; each has a feed under a path of its own."""
+
+    ALL = "all"
+    CATEGORY = "category"
+
+
+@dataclass(frozen=True, order=True)
+class Label:
+    """Something that articles are found under.
+
+    Attributes:
+        slug: folded; unique within the kind.
+        term: as people read it; not part of the identity.
+    """
+
+    kind: LabelKind
+    slug: str
+    term: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """The labels that an article bears from now on."""
+
+    article_id: UUID
+    labels: frozenset[Label]
+    first_visible_at: datetime
+
+
+def labels_of(details: Details) -> frozenset[Label]:
+    """Return the labels of an article; two spellings of one category are one label."""
+    categories = {one.term: one for one in reversed([category_of(name) for name in details.categories])}
+    return frozenset(
+        [
+            Label(LabelKind.ALL, "all", "all"),
+            *(Label(LabelKind.CATEGORY, one.term, one.label) for one in categories.values()),
+        ]
+    )
+
+
+def put_labels(session: Session, labelled: Collection[Labelled]) -> dict[UUID, list[UUID]]:
+    """Store the labels of articles; return, by article, every label that is concerned, new and old.
+
+    Needs the articles' locks. A tombstone of an article that is back goes.
+    """
+    known = _label_ids(session, {label for one in labelled for label in one.labels})
+    new = {(one.article_id, known[label.kind, label.slug]) for one in labelled for label in one.labels}
+    ids = [one.article_id for one in labelled]
+    old = {
+        (row.article_id, row.label_id)
+        for row in session.execute(
+            select(ArticleLabelRow.article_id, ArticleLabelRow.label_id).where(
+                ArticleLabelRow.article_id.in_(ids)
+            )
+        )
+    }
+    if gone := sorted(old - new):
+        session.execute(
+            delete(ArticleLabelRow).where(
+                tuple_(ArticleLabelRow.article_id, ArticleLabelRow.label_id).in_(gone)
+            )
+        )
+    if added := sorted(new - old):
+        visible = {one.article_id: one.first_visible_at for one in labelled}
+        rows = [{"article_id": a, "label_id": b, "first_visible_at": visible[a]} for a, b in added]
+        session.execute(insert(ArticleLabelRow).on_conflict_do_nothing(), rows)
+        session.execute(delete(TombstoneRow).where(TombstoneRow.article_id.in_(ids)))
+    concerned = sorted(new | old)
+    return {identifier: [b for a, b in concerned if a == identifier] for identifier in ids}
+
+
+def _label_ids(session: Session, labels: Collection[Label]) -> Mapping[tuple[str, str], UUID]:
+    wanted = sorted({(label.kind.value, label.slug): label for label in sorted(labels)}.items())
+    known = _find(session, [name for name, _ in wanted])
+    if missing := [label for name, label in wanted if name not in known]:
+        rows = [
+            {"id": new_id(), "kind": label.kind, "slug": label.slug, "term": label.term} for label in missing
+        ]
+        session.execute(insert(LabelRow).on_conflict_do_nothing(), rows)
+        known = _find(session, [name for name, _ in wanted])
+        feeds = [{"label_id": known[label.kind, label.slug]} for label in missing]
+        session.execute(insert(FeedRow).on_conflict_do_nothing(), feeds)
+    return known
+
+
+def _find(session: Session, names: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+    found = session.execute(
+        select(LabelRow.id, LabelRow.kind, LabelRow.slug).where(
+            tuple_(LabelRow.kind, LabelRow.slug).in_(names)
+        )
+    )
+    return {(row.kind, row.slug): row.id for row in found}

@@ -1,0 +1,169 @@
+"""Stage 3: embargo and correction; what is public, and under which labels."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, func, select, update
+from sqlalchemy.orm import Session
+
+from publisher.article import ArticleStatus
+from publisher.details import Details
+from publisher.events import Event, EventType
+from publisher.labels import Labelled, labels_of, put_labels
+from publisher.outbox.emit import emit_all
+from publisher.outbox.obligation import Done, Fate, Obligation, Postponed
+from publisher.schema import ArticleRow, RevisionRow
+
+
+class Verdict(StrEnum):
+    """What publishing a revision means for its readers."""
+
+    SUPERSEDED = "superseded"
+    SCHEDULED = "scheduled"
+    PUBLISHED = "published"
+    CORRECTED = "corrected"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A revision that may become public, with what is stored about its article.
+
+    Attributes:
+        newest: sequence of the article; a higher one means that this revision was overtaken.
+        first_visible_at: None: readers have never seen the article.
+    """
+
+    article_id: UUID
+    sequence: int
+    newest: int
+    retracted: bool
+    public: bool
+    visible_from: datetime | None
+    first_visible_at: datetime | None
+    notify: bool
+    details: Details
+
+
+def judge(candidate: Candidate, *, at: datetime) -> Verdict:
+    """Return what becomes of a revision whose time to be published may have come."""
+    if candidate.retracted or candidate.sequence != candidate.newest:
+        return Verdict.SUPERSEDED
+    if candidate.visible_from is not None and candidate.visible_from > at:
+        return Verdict.SCHEDULED
+    return Verdict.CORRECTED if candidate.public else Verdict.PUBLISHED
+
+
+def store_publications(
+    session: Session, obligations: Mapping[Obligation, Obligation]
+) -> dict[Obligation, Fate]:
+    """Make public what may be seen by now; an embargo comes due again when it ends."""
+    at = session.scalar(select(func.now()))
+    assert at is not None
+    candidates = _candidates(session, obligations)
+    verdicts = {
+        one: judge(candidates[one], at=at) if one in candidates else Verdict.SUPERSEDED for one in obligations
+    }
+    chosen = {
+        verdict: [candidates[one] for one in obligations if verdicts[one] is verdict]
+        for verdict in (Verdict.SCHEDULED, Verdict.PUBLISHED, Verdict.CORRECTED)
+    }
+    _set(session, chosen[Verdict.SCHEDULED], {"status": ArticleStatus.SCHEDULED})
+    _set(
+        session, chosen[Verdict.PUBLISHED], {**_PUBLIC, "updated": func.least(ArticleRow.published, _VISIBLE)}
+    )
+    _set(session, chosen[Verdict.CORRECTED], {**_PUBLIC, "updated": func.now()})
+    _announce(session, chosen[Verdict.PUBLISHED], EventType.ARTICLE_PUBLISHED, at)
+    _announce(session, chosen[Verdict.CORRECTED], EventType.ARTICLE_CORRECTED, at)
+    return {
+        one: Postponed(at=candidates[one].visible_from)
+        if verdict is Verdict.SCHEDULED
+        else Done(outcome=verdict)
+        for one, verdict in verdicts.items()
+    }
+
+
+_VISIBLE = func.coalesce(ArticleRow.first_visible_at, func.now())
+_PUBLIC: Mapping[str, Any] = {
+    "status": ArticleStatus.PUBLISHED,
+    "public_revision": ArticleRow.revision,
+    "first_visible_at": _VISIBLE,
+}
+
+
+def _candidates(session: Session, obligations: Collection[Obligation]) -> dict[Obligation, Candidate]:
+    rows = session.execute(
+        select(
+            ArticleRow.id,
+            ArticleRow.status,
+            ArticleRow.sequence,
+            ArticleRow.public_revision,
+            ArticleRow.first_visible_at,
+            RevisionRow.visible_from,
+            RevisionRow.notify,
+            RevisionRow.details,
+        )
+        .join(
+            RevisionRow,
+            and_(RevisionRow.article_id == ArticleRow.id, RevisionRow.sequence == ArticleRow.revision),
+        )
+        .where(ArticleRow.id.in_({one.subject for one in obligations}))
+        .order_by(ArticleRow.id)
+        .with_for_update(of=ArticleRow)
+    ).all()
+    by_id = {row.id: row for row in rows}
+    found = [(one, by_id[one.subject]) for one in obligations if one.subject in by_id]
+    return {
+        one: Candidate(
+            article_id=row.id,
+            sequence=one.data["sequence"],
+            newest=row.sequence,
+            retracted=row.status == ArticleStatus.RETRACTED,
+            public=row.public_revision is not None,
+            visible_from=row.visible_from,
+            first_visible_at=row.first_visible_at,
+            notify=row.notify,
+            details=Details.from_json(row.details),
+        )
+        for one, row in found
+    }
+
+
+def _set(session: Session, candidates: Collection[Candidate], values: Mapping[str, Any]) -> None:
+    if candidates:
+        ids = [one.article_id for one in candidates]
+        session.execute(update(ArticleRow).where(ArticleRow.id.in_(ids)).values(**values))
+
+
+def _announce(
+    session: Session, candidates: Collection[Candidate], event_type: EventType, at: datetime
+) -> None:
+    if not candidates:
+        return
+    labelled = [
+        Labelled(
+            article_id=one.article_id,
+            labels=labels_of(one.details),
+            first_visible_at=one.first_visible_at or at,
+        )
+        for one in candidates
+    ]
+    concerned = put_labels(session, labelled)
+    emit_all(
+        session,
+        [
+            Event(
+                type=event_type,
+                subject=one.article_id,
+                data={
+                    "sequence": one.sequence,
+                    "notify": one.notify,
+                    "labels": [str(label) for label in concerned[one.article_id]],
+                },
+            )
+            for one in candidates
+        ],
+    )

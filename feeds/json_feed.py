@@ -1,0 +1,67 @@
+"""JSON Feed 1.1: one item, and the document without its items."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from feeds.feed import Feed, FeedFormat
+from publisher.article import Person, PublicArticle
+
+VERSION = "https://jsonfeed.org/version/1.1"
+
+
+def json_fragment(article: PublicArticle) -> str:
+    """Return the article as one JSON object, a member of `items`."""
+    # An item must have content; without a body the summary is the text that there is.
+    content = (
+        {"content_html": article.content_html}
+        if article.content_html
+        else {"content_text": article.summary or article.title}
+    )
+    return _dump(
+        {
+            "id": article.uri,
+            "url": article.link,
+            "title": article.title,
+            "summary": article.summary,
+            **content,
+            "image": article.images[0].url if article.images else None,
+            "date_published": _instant(article.published),
+            "date_modified": _instant(article.updated),
+            "authors": [_author(person) for person in article.authors],
+            "tags": list(dict.fromkeys([c.label for c in article.categories] + list(article.tags))),
+            "language": article.language,
+            "_publisher": {"sequence": article.sequence},
+        }
+    )
+
+
+def json_document(feed: Feed) -> str:
+    """Return the feed with an empty `items`, its last member."""
+    return _dump(
+        {
+            "version": VERSION,
+            "title": feed.title,
+            "home_page_url": feed.home_url,
+            "feed_url": feed.self_url(FeedFormat.JSON),
+            "description": feed.description,
+            "authors": [{"name": feed.author}],
+            "language": feed.language,
+            "items": [],
+        }
+    )
+
+
+def _author(person: Person) -> dict[str, str]:
+    return {"name": person.name} | ({"url": person.url} if person.url else {})
+
+
+def _instant(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _dump(members: Mapping[str, Any]) -> str:
+    """Return compact JSON without the members that are None or an empty text."""
+    present = {name: value for name, value in members.items() if value not in (None, "")}
+    return json.dumps(present, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,151 @@
+"""Stage 4a, first half: render an article's fragments once, and mark the feeds that carry it as changed."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import case, func, select, true, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from feeds.entries import Entry, render_entry
+from feeds.style import FeedStyle
+from publisher.archive import Archive
+from publisher.article import PublicArticle
+from publisher.events import Event, EventType
+from publisher.outbox.emit import emit_all
+from publisher.outbox.obligation import Done, Fate, Obligation
+from publisher.schema import ArticleRow, EntryRow, FeedRow
+
+REBUILD_EVERY = timedelta(milliseconds=250)
+"""A feed is rebuilt at once, and then at most once in this time, however much changes."""
+
+_GIVEN_UP = timedelta(minutes=5)
+# A rebuild that has been owed for so long is stuck: what changes now asks for another one.
+_NOTHING_OWED = func.coalesce(FeedRow.owed_since < func.now() - _GIVEN_UP, true())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Showing:
+    """An article that readers may see.
+
+    Attributes:
+        first_visible_at: since when; nothing in a feed is dated later.
+    """
+
+    article: PublicArticle
+    first_visible_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """An article's fragments, or None for one that readers may not see any more."""
+
+    sequence: int
+    entry: Entry | None
+
+
+def load_articles(
+    session: Session, obligations: Collection[Obligation], *, archive: Archive
+) -> dict[Obligation, Showing | None]:
+    """Return what to render; None where the article is not public by now."""
+    ids = {one.subject for one in obligations}
+    articles = archive.public(session, ids)
+    visible = dict(
+        session.execute(
+            select(ArticleRow.id, ArticleRow.first_visible_at).where(ArticleRow.id.in_(ids))
+        ).all()
+    )
+    return {
+        one: Showing(article=articles[one.subject], first_visible_at=since)
+        if one.subject in articles and (since := visible.get(one.subject)) is not None
+        else None
+        for one in obligations
+    }
+
+
+def render(showing: Showing | None, *, style: FeedStyle) -> Rendered:
+    """Return the fragments of one article."""
+    if showing is None:
+        return Rendered(sequence=0, entry=None)
+    entry = render_entry(
+        showing.article,
+        first_visible_at=showing.first_visible_at,
+        base_url=style.base_url,
+        feed_author=style.author,
+    )
+    return Rendered(sequence=showing.article.sequence, entry=entry)
+
+
+def store_entries(session: Session, results: Mapping[Obligation, Rendered]) -> dict[Obligation, Fate]:
+    """Store the fragments of what is still public as it was rendered, and mark the feeds concerned."""
+    public = dict(
+        session.execute(
+            select(ArticleRow.id, ArticleRow.public_revision)
+            .where(ArticleRow.id.in_({one.subject for one in results}))
+            .order_by(ArticleRow.id)
+            .with_for_update(read=True)
+        ).all()
+    )
+    current = {
+        one: rendered.entry
+        for one, rendered in results.items()
+        if rendered.entry is not None and public.get(one.subject) == rendered.sequence
+    }
+    rows = {one.subject: _row(one.subject, results[one].sequence, entry) for one, entry in current.items()}
+    if rows:
+        new = insert(EntryRow)
+        session.execute(
+            new.on_conflict_do_update(
+                index_elements=[EntryRow.article_id],
+                set_={name: new.excluded[name] for name in ("sequence", "updated", "atom", "rss", "json")},
+            ),
+            [rows[identifier] for identifier in sorted(rows)],
+        )
+    mark_changed(session, {UUID(label) for one in results for label in one.data["labels"]})
+    return {one: Done(outcome="rendered" if one in current else "left out") for one in results}
+
+
+def mark_changed(session: Session, labels: Collection[UUID]) -> None:
+    """Make the feeds of these labels due for a rebuild, unless one is owed already."""
+    if not labels:
+        return
+    feeds = session.execute(
+        select(FeedRow.label_id, FeedRow.rendered_at, _NOTHING_OWED.label("is_first"))
+        .where(FeedRow.label_id.in_(labels))
+        .order_by(FeedRow.label_id)
+        .with_for_update()
+    ).all()
+    ids = [feed.label_id for feed in feeds]
+    session.execute(
+        update(FeedRow)
+        .where(FeedRow.label_id.in_(ids))
+        .values(
+            generation=FeedRow.generation + 1,
+            owed_since=case((_NOTHING_OWED, func.now()), else_=FeedRow.owed_since),
+        )
+    )
+    emit_all(
+        session,
+        [
+            Event(
+                type=EventType.FEED_CHANGED,
+                subject=feed.label_id,
+                at=feed.rendered_at + REBUILD_EVERY if feed.rendered_at else None,
+            )
+            for feed in feeds
+            if feed.is_first
+        ],
+    )
+
+
+def _row(article_id: UUID, sequence: int, entry: Entry) -> dict[str, object]:
+    return {
+        "article_id": article_id,
+        "sequence": sequence,
+        "updated": entry.updated,
+        "atom": entry.atom,
+        "rss": entry.rss,
+        "json": entry.json,
+    }

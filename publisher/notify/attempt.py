@@ -1,0 +1,56 @@
+"""One try to deliver: sign it, send it, and judge what came of it."""
+
+from datetime import UTC, datetime
+
+from publisher import __version__
+from publisher.notify.claim import Claimed
+from publisher.notify.client import WebhookClient
+from publisher.notify.flush import Report
+from publisher.notify.message import message_name
+from publisher.notify.outcome import Answer, ErrorKind, judge
+from publisher.notify.signature import sign
+
+TIMEOUT_S = 15.0
+"""How long a request may take to an endpoint that does not say."""
+
+_USER_AGENT = f"publisher/{__version__}"
+
+
+async def attempt(client: WebhookClient, claimed: Claimed, *, jitter: float) -> Report:
+    """Send a delivery and return what came of it, whatever the receiver does.
+
+    Args:
+        jitter: -1 to 1, drawn anew each time.
+    """
+    at = datetime.now(UTC)
+    try:
+        answer = await client.post(
+            claimed.url,
+            headers=headers_of(claimed, timestamp=int(at.timestamp())),
+            body=claimed.body,
+            deadline_s=claimed.timeout_s or TIMEOUT_S,
+        )
+    except Exception as error:
+        # Whatever a receiver found to upset the client with: it must not stop what is sent to others.
+        answer = Answer(error=ErrorKind.PROTOCOL, detail=f"{type(error).__name__}: {error}")
+    ended_at = datetime.now(UTC)
+    outcome = judge(answer, attempts=claimed.attempts + 1, at=ended_at, jitter=jitter)
+    return Report(claimed=claimed, answer=answer, outcome=outcome, at=at, ended_at=ended_at)
+
+
+def headers_of(claimed: Claimed, *, timestamp: int) -> dict[str, str]:
+    """Return the headers of one attempt: the id stays the same on every one, the rest is its own.
+
+    Source: Standard Webhooks 1.0.0, “Webhook headers”.
+    """
+    name = message_name(claimed.message_id)
+    headers = {
+        "webhook-id": name,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(claimed.secrets, message_id=name, timestamp=timestamp, body=claimed.body),
+        "content-type": "application/json",
+        "user-agent": _USER_AGENT,
+    }
+    if claimed.sequence is not None:
+        headers["publisher-sequence"] = str(claimed.sequence)
+    return headers

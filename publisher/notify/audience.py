@@ -1,0 +1,165 @@
+"""Who is to get a message, as rows of `delivery`, in slices that one statement can write."""
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    LargeBinary,
+    Select,
+    Update,
+    and_,
+    any_,
+    case,
+    func,
+    literal,
+    null,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+
+from publisher.notify.outcome import DeliveryState
+from publisher.schema import DeliveryRow, EndpointRow
+
+SLICE = 10_000
+"""Endpoints in one statement."""
+
+_UNFINISHED = (DeliveryState.PENDING, DeliveryState.HELD)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audience:
+    """The endpoints that are to get a message.
+
+    Attributes:
+        time: of the message; endpoints made after it are left out.
+        filter_hashes: of the filters that ask for it.
+        only: the one endpoint that it is for, whatever it asks for.
+        retraction: it goes to those that have a delivery of the article, and cancels what waits there.
+            Whether anything was really sent is not asked: it may be on its way at this moment.
+    """
+
+    message_id: UUID
+    time: datetime
+    filter_hashes: Collection[bytes]
+    article_id: UUID | None = None
+    sequence: int | None = None
+    only: UUID | None = None
+    retraction: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Slice:
+    """Endpoints by their ids: those after the first one, up to and with the last one."""
+
+    after: UUID | None
+    last: UUID | None = None
+
+    def holds(self, column: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+        return and_(
+            true() if self.after is None else column > self.after,
+            true() if self.last is None else column <= self.last,
+        )
+
+
+def make_deliveries(
+    session: Session, audience: Audience, *, after: UUID | None, deadline: float
+) -> UUID | None:
+    """Write the deliveries of a message, slice by slice; return where to go on, or None if that was all.
+
+    What exists already stays as it is, so any slice may be written again. What waits of the article's older
+    sequences and was never tried is cancelled where the new one goes; whoever has a newer one already is
+    left out.
+
+    Args:
+        after: the endpoint at which the last start stopped.
+        deadline: by `time.monotonic`; no slice is begun after it, but one is always written.
+    """
+    while True:
+        rest = _Slice(after=after)
+        last = session.scalar(_endpoints(audience, rest).offset(SLICE - 1).limit(1))
+        piece = _Slice(after=after, last=last)
+        session.execute(_insert(audience, piece))
+        if audience.article_id is not None:
+            session.execute(_cancel(audience, piece))
+        if last is None or time.monotonic() >= deadline:
+            return last
+        after = last
+
+
+def _endpoints(audience: Audience, piece: _Slice) -> Select[UUID]:
+    """Return the endpoints that slices are cut from, by id."""
+    if audience.retraction:
+        told = select(DeliveryRow.endpoint_id).where(_older(audience), piece.holds(DeliveryRow.endpoint_id))
+        return told.distinct().order_by(DeliveryRow.endpoint_id)
+    asking = select(EndpointRow.id).where(_asks(audience), piece.holds(EndpointRow.id))
+    return asking.order_by(EndpointRow.id)
+
+
+def _asks(audience: Audience) -> ColumnElement[bool]:
+    if audience.only is not None:
+        return and_(EndpointRow.deleted_at.is_(None), EndpointRow.id == audience.only)
+    hashes = literal(list(audience.filter_hashes), ARRAY(LargeBinary))
+    return and_(
+        EndpointRow.deleted_at.is_(None),
+        EndpointRow.filter_hash == any_(hashes),
+        EndpointRow.created_at <= audience.time,
+    )
+
+
+def _older(audience: Audience) -> ColumnElement[bool]:
+    return and_(DeliveryRow.article_id == audience.article_id, DeliveryRow.sequence < audience.sequence)
+
+
+def _insert(audience: Audience, piece: _Slice) -> Insert:
+    here = DeliveryRow.endpoint_id == EndpointRow.id
+    chosen = [_asks(audience), piece.holds(EndpointRow.id)]
+    if audience.article_id is not None:
+        newer = and_(
+            DeliveryRow.article_id == audience.article_id, DeliveryRow.sequence > audience.sequence, here
+        )
+        chosen.append(~select(DeliveryRow.id).where(newer).exists())
+    if audience.retraction:
+        chosen.append(select(DeliveryRow.id).where(_older(audience), here).exists())
+    columns = {
+        "message_id": literal(audience.message_id),
+        "message_time": literal(audience.time, DeliveryRow.message_time.type),
+        "endpoint_id": EndpointRow.id,
+        "article_id": literal(audience.article_id, DeliveryRow.article_id.type),
+        "sequence": literal(audience.sequence, DeliveryRow.sequence.type),
+        "shard": EndpointRow.shard,
+        "state": case((EndpointRow.enabled, DeliveryState.PENDING), else_=DeliveryState.HELD),
+        "next_attempt_at": case((EndpointRow.enabled, func.now()), else_=null()),
+    }
+    rows = select(*columns.values()).where(*chosen).order_by(EndpointRow.id)
+    return insert(DeliveryRow).from_select(list(columns), rows).on_conflict_do_nothing()
+
+
+def _cancel(audience: Audience, piece: _Slice) -> Update:
+    superseded = [
+        _older(audience),
+        DeliveryRow.state.in_(_UNFINISHED),
+        piece.holds(DeliveryRow.endpoint_id),
+    ]
+    if not audience.retraction:
+        new = aliased(DeliveryRow)
+        told = and_(new.endpoint_id == DeliveryRow.endpoint_id, new.message_id == audience.message_id)
+        superseded += [DeliveryRow.attempts == 0, select(new.id).where(told).exists()]
+    # Locked in the order of ids, as whoever changes deliveries does.
+    locked = (
+        select(DeliveryRow.id).where(*superseded).order_by(DeliveryRow.id).with_for_update(of=DeliveryRow)
+    )
+    chosen = locked.cte("locked")
+    return (
+        update(DeliveryRow)
+        .where(DeliveryRow.id.in_(select(chosen.c.id)))
+        .values(state=DeliveryState.CANCELLED, next_attempt_at=None)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,232 @@
+"""Take deliveries that are due, with everything that sending them needs."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import ceil
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Row, SmallInteger, bindparam, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import UUID as UUID_COLUMN
+from sqlalchemy.orm import Session
+
+from publisher.notify.endpoint_secrets import live_secrets
+from publisher.notify.outcome import DeliveryState
+from publisher.notify.secrets import SecretBox
+from publisher.notify.shards import Lease, standing
+from publisher.schema import DeliveryRow, MessageRow
+
+IN_FLIGHT = 10
+"""Requests at a time to an endpoint that does not say how many it takes."""
+
+# A shard offers at most half as much again as its even share of the free slots, so that a look reads about as
+# many rows as it takes. Where the work is uneven, several looks bring it.
+_HEADROOM = 1.5
+_LEAST_OF_EACH = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claimed:
+    """A delivery that this sender is about to try; no row says so, the lease of its shard does.
+
+    Attributes:
+        token: of that lease.
+        attempts: made before this one.
+        timeout_s: None: the default.
+        trigger: why this attempt is made: `auto`, `manual` or `replay`.
+        secrets: that are live, newest first; at least one.
+    """
+
+    id: UUID
+    shard: int
+    token: int
+    endpoint_id: UUID
+    message_id: UUID
+    sequence: int | None
+    attempts: int
+    trigger: str
+    url: str
+    timeout_s: float | None
+    max_in_flight: int
+    body: bytes
+    secrets: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What one look at the record brought.
+
+    Attributes:
+        more: there was more than could be taken.
+    """
+
+    deliveries: Sequence[Claimed] = ()
+    more: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """What a sender can take.
+
+    Attributes:
+        slots: requests that it can begin.
+        busy: deliveries in its memory: in flight, or not recorded yet.
+        flying: requests in flight, by endpoint.
+        full: endpoints that take no more at the moment.
+    """
+
+    slots: int
+    busy: Collection[UUID] = ()
+    flying: Mapping[UUID, int] = field(default_factory=dict)
+    full: Collection[UUID] = ()
+
+
+# An index range a shard, so that a long queue in one is never sorted as a whole. `NOT IN` with a subquery is
+# one look into a hash table a row, under a generic plan as well.
+_DUE = text("""
+SELECT due.* FROM unnest(:shards) AS own(shard) CROSS JOIN LATERAL (
+    SELECT delivery.id, delivery.shard, delivery.endpoint_id, delivery.message_id, delivery.message_time,
+           delivery.sequence, delivery.attempts, delivery.trigger, delivery.next_attempt_at,
+           endpoint.url, endpoint.timeout_s, endpoint.max_in_flight, endpoint.enabled,
+           endpoint.deleted_at IS NOT NULL AS deleted
+    FROM delivery JOIN endpoint ON endpoint.id = delivery.endpoint_id
+    WHERE delivery.shard = own.shard AND delivery.state = 'pending'
+      AND delivery.next_attempt_at <= coalesce(:at, now())
+      AND (endpoint.paused_until IS NULL OR endpoint.paused_until <= coalesce(:at, now()))
+      AND delivery.id NOT IN (SELECT unnest(:busy)) AND delivery.endpoint_id NOT IN (SELECT unnest(:full))
+    ORDER BY delivery.next_attempt_at LIMIT :of_each
+) AS due ORDER BY due.next_attempt_at LIMIT :slots
+""").bindparams(
+    bindparam("shards", type_=ARRAY(SmallInteger)),
+    bindparam("at", type_=TIMESTAMP(timezone=True)),
+    bindparam("busy", type_=ARRAY(UUID_COLUMN)),
+    bindparam("full", type_=ARRAY(UUID_COLUMN)),
+)
+
+
+def claim(
+    session: Session,
+    leases: Mapping[int, Lease],
+    room: Room,
+    *,
+    box: SecretBox,
+    now: datetime,
+    at: datetime | None = None,
+) -> Claim:
+    """Return deliveries of our shards that are due, older ones first, never more than there is room for.
+
+    What can never be sent is put aside on the way: `held` while its endpoint is disabled, `cancelled` when
+    the endpoint was deleted or the message scrubbed.
+
+    Args:
+        leases: at least one.
+        now: by which secrets expire.
+        at: by which deliveries are due; None is the database's now.
+    """
+    of_each = max(_LEAST_OF_EACH, ceil(_HEADROOM * room.slots / len(leases)))
+    rows = session.execute(
+        _DUE,
+        {
+            "of_each": of_each,
+            "shards": sorted(leases),
+            "at": at,
+            "busy": list(room.busy),
+            "full": list(room.full),
+            "slots": room.slots,
+        },
+    ).all()
+    chosen = admit([row for row in rows if row.enabled and not row.deleted], room.flying)
+    bodies = _bodies(session, {(row.message_id, row.message_time) for row in chosen})
+    secrets = live_secrets(session, {row.endpoint_id for row in chosen}, box=box, at=now)
+    _put_aside(session, leases, rows, scrubbed={row.id for row in chosen if row.message_id not in bodies})
+    return Claim(
+        deliveries=[
+            _claimed(row, leases[row.shard].token, bodies[row.message_id], secrets[row.endpoint_id])
+            for row in chosen
+            # Without a secret, the endpoint was deleted just now: the next look cancels the delivery.
+            if row.message_id in bodies and row.endpoint_id in secrets
+        ],
+        more=len(rows) == room.slots
+        or len(chosen) < len(rows)
+        or of_each in Counter(row.shard for row in rows).values(),
+    )
+
+
+def admit(rows: Sequence[Row[Any]], flying: Mapping[UUID, int]) -> list[Row[Any]]:
+    """Return the rows that their endpoints take now, in the order given.
+
+    Args:
+        flying: requests in flight, by endpoint.
+    """
+    taken = Counter(flying)
+    admitted = []
+    for row in rows:
+        if taken[row.endpoint_id] < limit_of(row.max_in_flight):
+            taken[row.endpoint_id] += 1
+            admitted.append(row)
+    return admitted
+
+
+def limit_of(max_in_flight: int | None) -> int:
+    """Return how many requests at a time an endpoint takes."""
+    return IN_FLIGHT if max_in_flight is None else max_in_flight
+
+
+def _bodies(session: Session, messages: Collection[tuple[UUID, datetime]]) -> dict[UUID, bytes]:
+    """Return the bodies that are still there: read anew each time, since a retraction scrubs them."""
+    if not messages:
+        return {}
+    rows = session.execute(
+        select(MessageRow.id, MessageRow.body).where(
+            tuple_(MessageRow.id, MessageRow.time).in_(messages), MessageRow.body.is_not(None)
+        )
+    )
+    return {row.id: row.body for row in rows}
+
+
+def _put_aside(
+    session: Session, leases: Mapping[int, Lease], rows: Sequence[Row[Any]], *, scrubbed: Collection[UUID]
+) -> None:
+    cancelled = [row for row in rows if row.deleted or row.id in scrubbed]
+    held = [row for row in rows if not row.enabled and not row.deleted]
+    if not (cancelled or held):
+        return
+    ours = standing(session, {row.shard: leases[row.shard].token for row in (*cancelled, *held)})
+    for state, chosen in ((DeliveryState.CANCELLED, cancelled), (DeliveryState.HELD, held)):
+        locked = (
+            select(DeliveryRow.id)
+            .where(
+                DeliveryRow.id.in_([row.id for row in chosen if row.shard in ours]),
+                DeliveryRow.state == DeliveryState.PENDING,
+            )
+            .order_by(DeliveryRow.id)
+            .with_for_update()
+            .cte("locked")
+        )
+        session.execute(
+            update(DeliveryRow)
+            .where(DeliveryRow.id.in_(select(locked.c.id)))
+            .values(state=state, next_attempt_at=None)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _claimed(row: Row[Any], token: int, body: bytes, secrets: tuple[bytes, ...]) -> Claimed:
+    return Claimed(
+        id=row.id,
+        shard=row.shard,
+        token=token,
+        endpoint_id=row.endpoint_id,
+        message_id=row.message_id,
+        sequence=row.sequence,
+        attempts=row.attempts,
+        trigger=row.trigger,
+        url=row.url,
+        timeout_s=row.timeout_s,
+        max_in_flight=limit_of(row.max_in_flight),
+        body=body,
+        secrets=secrets,
+    )

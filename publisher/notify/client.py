@@ -1,0 +1,151 @@
+"""The HTTP client for receivers that hang, lie or attack: httpx's transport API over guarded connections."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from functools import lru_cache
+
+import aiohttp
+import httpx
+
+from publisher.notify.addresses import Lookup, Network, addresses_of
+from publisher.notify.connections import GuardedConnector, GuardedResolver, RefusedAddress, Way, way
+from publisher.notify.outcome import Answer, ErrorKind
+from publisher.notify.transport import EXACT_URL, ExactTransport
+
+MAX_BODY_BYTES = 16 * 1024
+_ACTED_ON = ("retry-after", "webhook-delivery")
+_DETAIL_LENGTH = 300
+# The first that fits: the classes overlap.
+_KINDS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], ErrorKind], ...] = (
+    (TimeoutError, ErrorKind.TIMEOUT),
+    ((httpx.InvalidURL, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError), ErrorKind.BAD_URL),
+    (aiohttp.ClientConnectorDNSError, ErrorKind.DNS),
+    ((aiohttp.ClientSSLError, ssl.SSLError), ErrorKind.TLS),
+    (aiohttp.ClientConnectorError, ErrorKind.CONNECT),
+    ((aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError), ErrorKind.DISCONNECTED),
+    (ValueError, ErrorKind.BAD_URL),
+    (aiohttp.ClientError, ErrorKind.PROTOCOL),
+)
+
+
+class WebhookClient:
+    """Sends webhooks and brings back an Answer, whatever the receiver does.
+
+    It goes to allowed addresses only and straight there (no proxy, no redirect), keeps no cookies,
+    decompresses nothing and is done by the deadline. Make it inside the event loop that uses it.
+    """
+
+    def __init__(
+        self,
+        *,
+        allowed: Sequence[Network],
+        connections: int = 500,
+        lookup: Lookup = addresses_of,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Open no connection yet.
+
+        Args:
+            allowed: networks that receivers may lie in besides public ones.
+            connections: at once; a request beyond them waits while its deadline runs.
+            lookup: returns the addresses of a name or raises OSError; called in threads.
+            tls: the authorities to trust; by default SSL_CERT_FILE or SSL_CERT_DIR, else those of certifi.
+        """
+        self._resolver = GuardedResolver(allowed, lookup)
+        self._session = aiohttp.ClientSession(
+            connector=GuardedConnector(
+                allowed, self._resolver, limit=connections, tls=tls or httpx.create_ssl_context()
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=False,
+            trust_env=False,
+        )
+        self._transport = ExactTransport(self._session)
+
+    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes, deadline_s: float) -> Answer:
+        """Send one webhook and return what came of it.
+
+        Args:
+            url: as `check_url` accepted it; requested exactly as it is written.
+            headers: ours; no value may hold a line break.
+            deadline_s: for everything from the look-up of the name to the last byte of the answer.
+        """
+        started, taken = time.monotonic(), Way()
+        way.set(taken)
+        try:
+            async with asyncio.timeout(deadline_s):
+                response, received = await self._exchange(url, headers, body)
+        except (aiohttp.ClientError, httpx.InvalidURL, OSError, ValueError) as error:
+            return Answer(
+                error=_kind(error),
+                detail=_detail(error, deadline_s),
+                address=taken.address,
+                duration_ms=_ms_since(started),
+            )
+        return Answer(
+            status=response.status_code,
+            headers={name: response.headers[name] for name in _ACTED_ON if name in response.headers},
+            body=received,
+            address=taken.address,
+            duration_ms=_ms_since(started),
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+        await self._resolver.close()
+
+    async def _exchange(
+        self, url: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[httpx.Response, bytes]:
+        request = httpx.Request(
+            "POST",
+            _parsed(url),
+            headers={**headers, "accept-encoding": "identity"},
+            content=body,
+            extensions={EXACT_URL: url},
+        )
+        # The transport itself and no AsyncClient around it: there are no cookies to keep, no redirects to
+        # follow, no logins to renew, and without those layers one core sends half as much again.
+        response = await self._transport.handle_async_request(request)
+        received = bytearray()
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        async with aclosing(response):
+            async for chunk in response.stream:
+                received += chunk
+                if len(received) >= MAX_BODY_BYTES:
+                    break
+        return response, bytes(received[:MAX_BODY_BYTES])
+
+
+@lru_cache(maxsize=4096)
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
+def _kind(error: Exception) -> ErrorKind:
+    if _refusal(error) is not None:
+        return ErrorKind.REFUSED_ADDRESS
+    return next((kind for classes, kind in _KINDS if isinstance(error, classes)), ErrorKind.PROTOCOL)
+
+
+def _detail(error: Exception, deadline_s: float) -> str:
+    """Return the error as one short line; part of it may have been written by the receiver."""
+    text = str(_refusal(error) or error) or f"no complete answer within {deadline_s:g} s"
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:_DETAIL_LENGTH]
+
+
+def _refusal(error: BaseException | None) -> RefusedAddress | None:
+    """Return our own refusal, which aiohttp wraps into an error of connecting or resolving."""
+    while error is not None and not isinstance(error, RefusedAddress):
+        error = error.__cause__
+    return error
+
+
+def _ms_since(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)

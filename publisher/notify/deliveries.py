@@ -1,0 +1,124 @@
+"""What was sent to an endpoint, what is to be sent, and how every attempt ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
+
+from publisher.notify.outcome import DeliveryState
+from publisher.schema import AttemptRow, DeliveryRow, MessageRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One try.
+
+    Attributes:
+        trigger: `auto`, `manual` or `replay`.
+        error: why no status came back; None if one did.
+        address: the one connected to; None if it did not come to that.
+        response_body: its first 16 kB.
+    """
+
+    number: int
+    trigger: str
+    at: datetime
+    status: int | None
+    error: str | None
+    duration_ms: int
+    address: str | None
+    response_body: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A message owed to an endpoint.
+
+    Attributes:
+        message_id: the event's id; on the wire it is `msg_` and its 32 hex digits.
+        event_type: None once the message is no longer kept.
+        next_attempt_at: set when pending.
+        attempts: the first one first.
+    """
+
+    id: UUID
+    message_id: UUID
+    event_type: str | None
+    article_id: UUID | None
+    sequence: int | None
+    state: DeliveryState
+    next_attempt_at: datetime | None
+    attempts: tuple[Attempt, ...] = ()
+
+
+def newest_deliveries(
+    session: Session,
+    endpoint_id: UUID,
+    *,
+    limit: int,
+    state: DeliveryState | None = None,
+    before: UUID | None = None,
+) -> list[Delivery]:
+    """Return an endpoint's deliveries, those of the newest messages first.
+
+    Args:
+        before: the message of the last delivery on the page before this one.
+    """
+    # The day stands in the join, so that only the partitions of these days are read.
+    message = and_(MessageRow.id == DeliveryRow.message_id, MessageRow.time == DeliveryRow.message_time)
+    chosen = (
+        select(DeliveryRow, MessageRow.type)
+        .outerjoin(MessageRow, message)
+        .where(DeliveryRow.endpoint_id == endpoint_id)
+        .order_by(DeliveryRow.message_id.desc())
+        .limit(limit)
+    )
+    if state is not None:
+        chosen = chosen.where(DeliveryRow.state == state)
+    if before is not None:
+        chosen = chosen.where(DeliveryRow.message_id < before)
+    rows = session.execute(chosen).all()
+    attempts = _attempts(session, [row.id for row, _ in rows])
+    return [_delivery(row, event_type, attempts.get(row.id, [])) for row, event_type in rows]
+
+
+def _attempts(session: Session, delivery_ids: Sequence[UUID]) -> dict[UUID, list[Attempt]]:
+    found: dict[UUID, list[Attempt]] = {}
+    if not delivery_ids:
+        return found
+    made = (
+        select(AttemptRow)
+        .where(AttemptRow.delivery_id.in_(delivery_ids))
+        .order_by(AttemptRow.number, AttemptRow.at)
+    )
+    for row in session.scalars(made):
+        found.setdefault(row.delivery_id, []).append(
+            Attempt(
+                number=row.number,
+                trigger=row.trigger,
+                at=row.at,
+                status=row.status,
+                error=row.error,
+                duration_ms=row.duration_ms,
+                address=row.address,
+                response_body=row.response_body,
+            )
+        )
+    return found
+
+
+def _delivery(row: DeliveryRow, event_type: str | None, attempts: Sequence[Attempt]) -> Delivery:
+    state = DeliveryState(row.state)
+    return Delivery(
+        id=row.id,
+        message_id=row.message_id,
+        event_type=event_type,
+        article_id=row.article_id,
+        sequence=row.sequence,
+        state=state,
+        next_attempt_at=row.next_attempt_at if state is DeliveryState.PENDING else None,
+        attempts=tuple(attempts),
+    )

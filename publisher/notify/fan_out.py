@@ -1,0 +1,175 @@
+"""Stage 4b, first half: turn what happened into one message, and that into a delivery an endpoint."""
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Integer, func, select
+from sqlalchemy.dialects.postgresql import distinct_on, insert
+from sqlalchemy.orm import Session
+
+from publisher.database import Channel, wake
+from publisher.events import EventType
+from publisher.notify.audience import Audience, make_deliveries
+from publisher.notify.filters import Filter, asks_for, filter_of, matches
+from publisher.notify.happened import Happened, Published, Retracted
+from publisher.notify.message import message_body
+from publisher.outbox.obligation import Done, Fate, Obligation, Postponed
+from publisher.schema import ArticleRow, EndpointRow, EventRow, MessageRow
+
+START_S = 0.5
+"""After this long no new slice of endpoints is begun; one takes some tenths of a second."""
+
+# An event bears the time at which its transaction began; one that waited for a lock began before its turn.
+_LONGEST_TRANSACTION = timedelta(minutes=1)
+_CURSOR = "cursor"
+_OF_REVISIONS = (EventType.ARTICLE_PUBLISHED, EventType.ARTICLE_CORRECTED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """What subscribers are told, and what chooses them.
+
+    Attributes:
+        id: the event's.
+        time: the event's.
+        categories: slugs of the article's categories.
+        only: the one endpoint that it is for; None: all that ask for it.
+    """
+
+    id: UUID
+    time: datetime
+    type: EventType
+    body: bytes
+    article_id: UUID | None = None
+    sequence: int | None = None
+    categories: frozenset[str] = field(default=frozenset())
+    only: UUID | None = None
+
+
+def prepare(happened: Happened) -> Message:
+    """Return the message that tells of an event."""
+    told = Message(id=happened.event_id, time=happened.time, type=happened.type, body=message_body(happened))
+    if isinstance(happened, Published):
+        article = happened.article
+        slugs = frozenset(one.term for one in article.categories)
+        return replace(told, article_id=article.id, sequence=article.sequence, categories=slugs)
+    if isinstance(happened, Retracted):
+        return replace(told, article_id=happened.article_id, sequence=happened.sequence)
+    if happened.type is EventType.ENDPOINT_TEST:
+        return replace(told, only=happened.endpoint_id)
+    return told
+
+
+def store_deliveries(session: Session, messages: Mapping[Obligation, Message]) -> dict[Obligation, Fate]:
+    """Write each message once, and a delivery for each endpoint that is to get it.
+
+    An article that is published without notice, or was retracted meanwhile, makes none. Many endpoints are
+    written in slices: what one start leaves comes due again, with the last endpoint as `cursor` in its data.
+    """
+    deadline = time.monotonic() + START_S
+    retracted = _retractions(session, messages.values())
+    fates = {one: _withheld(one, message, retracted) for one, message in messages.items()}
+    told = {one: message for one, message in messages.items() if fates[one] is None}
+    _store(session, told.values())
+    filters = _filters(session) if told else {}
+    for one, message in told.items():
+        fates[one] = _deliver(session, one, _audience(message, filters), deadline)
+    if told:
+        wake(session, Channel.DELIVERIES)
+    return {one: fate for one, fate in fates.items() if fate is not None}
+
+
+def _retractions(session: Session, messages: Collection[Message]) -> dict[UUID, int]:
+    """Return the sequence of the last retraction of each article, and keep it the last until the commit.
+
+    The messages of a retracted article were scrubbed; one more must not be written after that. A restored
+    article counts, too: what was said before the retraction stays unsaid.
+    """
+    times = {one.article_id: one.time for one in messages if one.type in _OF_REVISIONS and one.article_id}
+    if not times:
+        return {}
+    session.execute(
+        select(ArticleRow.id)
+        .where(ArticleRow.id.in_(times))
+        .order_by(ArticleRow.id)
+        .with_for_update(read=True)
+    )
+    rows = session.execute(
+        select(EventRow.subject, func.max(EventRow.data["sequence"].astext.cast(Integer)).label("sequence"))
+        .where(
+            EventRow.subject.in_(times),
+            EventRow.time >= min(times.values()) - _LONGEST_TRANSACTION,
+            EventRow.type == EventType.ARTICLE_RETRACTED,
+        )
+        .group_by(EventRow.subject)
+    )
+    return {row.subject: row.sequence for row in rows}
+
+
+def _withheld(one: Obligation, message: Message, retracted: Mapping[UUID, int]) -> Fate | None:
+    if message.type not in _OF_REVISIONS or message.article_id is None or message.sequence is None:
+        return None
+    if retracted.get(message.article_id, 0) > message.sequence:
+        return Done(outcome="superseded")
+    return Done(outcome="silent") if one.data.get("notify") is False else None
+
+
+def _store(session: Session, messages: Collection[Message]) -> None:
+    rows = [
+        {
+            "id": one.id,
+            "time": one.time,
+            "type": one.type,
+            "article_id": one.article_id,
+            "sequence": one.sequence,
+            "body": one.body,
+        }
+        for one in sorted(messages, key=lambda message: message.id)
+    ]
+    if rows:
+        session.execute(insert(MessageRow).on_conflict_do_nothing(), rows)
+
+
+def _filters(session: Session) -> dict[bytes, Filter]:
+    """Return every filter that an endpoint has, once."""
+    rows = session.execute(
+        select(EndpointRow.filter_hash, EndpointRow.filter)
+        .ext(distinct_on(EndpointRow.filter_hash))
+        .where(EndpointRow.deleted_at.is_(None))
+        .order_by(EndpointRow.filter_hash)
+    )
+    return {row.filter_hash: filter_of(row.filter) for row in rows}
+
+
+def _audience(message: Message, filters: Mapping[bytes, Filter]) -> Audience:
+    retraction = message.type is EventType.ARTICLE_RETRACTED
+    # Whoever got the article hears of its retraction, even if it has left their categories since.
+    hashes = [
+        digest
+        for digest, wanted in filters.items()
+        if (
+            asks_for(wanted, message.type)
+            if retraction
+            else matches(wanted, message.type, message.categories)
+        )
+    ]
+    return Audience(
+        message_id=message.id,
+        time=message.time,
+        filter_hashes=hashes,
+        article_id=message.article_id,
+        sequence=message.sequence,
+        only=message.only,
+        retraction=retraction,
+    )
+
+
+def _deliver(session: Session, one: Obligation, audience: Audience, deadline: float) -> Fate:
+    cursor = one.data.get(_CURSOR)
+    after = make_deliveries(session, audience, after=UUID(cursor) if cursor else None, deadline=deadline)
+    if after is None:
+        return Done(outcome="fanned_out")
+    return Postponed(data={**one.data, _CURSOR: str(after)})

@@ -1,0 +1,144 @@
+"""Record what came of attempts: many in one transaction, and only while their shards are still ours."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from publisher.notify.claim import Claimed
+from publisher.notify.endpoints import DisabledReason, disable
+from publisher.notify.outcome import Answer, Outcome
+from publisher.notify.shards import standing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """An attempt and what came of it.
+
+    Attributes:
+        at: when it began.
+        ended_at: when it ended; the instants in `outcome` are counted from it.
+    """
+
+    claimed: Claimed
+    answer: Answer
+    outcome: Outcome
+    at: datetime
+    ended_at: datetime
+
+
+# What changed meanwhile stays: a delivery that was cancelled or held while it was in flight is not tried
+# again. But one that arrived has arrived, whatever was decided in that moment.
+# Waiting is counted by the database's clock, which says what is due; the sender's may be off.
+_RECORD = text("""
+WITH report AS (
+    SELECT * FROM json_to_recordset(CAST(:reports AS json)) AS report(
+        delivery_id uuid, endpoint_id uuid, number smallint, trigger text, at timestamptz, url text,
+        status smallint, error text, duration_ms integer, address text, response_headers jsonb,
+        response_body text, state text, wait_s float8)
+), locked AS (
+    SELECT id FROM delivery WHERE id IN (SELECT delivery_id FROM report) ORDER BY id FOR UPDATE
+), changed AS (
+    UPDATE delivery SET
+        attempts = report.number, last_status = report.status, trigger = 'auto',
+        state = CASE WHEN delivery.state = 'pending' OR report.state = 'succeeded'
+                THEN report.state ELSE delivery.state END,
+        next_attempt_at = CASE WHEN delivery.state = 'pending' AND report.state = 'pending'
+                          THEN now() + report.wait_s * interval '1 second' END
+    FROM report, locked WHERE locked.id = report.delivery_id AND delivery.id = locked.id
+)
+INSERT INTO attempt (delivery_id, endpoint_id, number, trigger, at, url, status, error, duration_ms, address,
+                     response_headers, response_body)
+SELECT delivery_id, endpoint_id, number, trigger, at, url, status, error, duration_ms, address,
+       response_headers, response_body
+FROM report
+""")
+_PAUSE = text("""
+WITH wish AS (
+    SELECT * FROM json_to_recordset(CAST(:wishes AS json)) AS wish(endpoint_id uuid, wait_s float8)
+), locked AS (
+    SELECT id FROM endpoint WHERE id IN (SELECT endpoint_id FROM wish) ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE endpoint SET paused_until = greatest(paused_until, now() + wish.wait_s * interval '1 second')
+FROM wish, locked WHERE locked.id = wish.endpoint_id AND endpoint.id = locked.id
+""")
+
+
+def flush(session: Session, reports: Sequence[Report]) -> int:
+    """Record attempts whose shards still carry our token; return how many.
+
+    The rest belongs to another sender by now, which will have sent it again: it changes nothing.
+    """
+    ours = _ours(session, reports)
+    if not ours:
+        return 0
+    if pauses := _pauses(ours):
+        session.execute(_PAUSE, {"wishes": _as_json(pauses)})
+    session.execute(_RECORD, {"reports": _as_json([_row(one) for one in ours])})
+    return len(ours)
+
+
+def disable_gone(session: Session, report: Report) -> bool:
+    """Disable an endpoint that answered 410, if its shard still carries our token; True if that was news.
+
+    In a transaction of its own: it locks the endpoint and all that waits for it.
+    """
+    if not _ours(session, [report]):
+        return False
+    return disable(session, report.claimed.endpoint_id, DisabledReason.GONE)
+
+
+def _ours(session: Session, reports: Sequence[Report]) -> list[Report]:
+    # A report from an older term of a shard that is ours again must not pass either.
+    newest = {one.claimed.shard: 0 for one in reports}
+    for one in reports:
+        newest[one.claimed.shard] = max(newest[one.claimed.shard], one.claimed.token)
+    shards = standing(session, newest)
+    return [
+        one
+        for one in reports
+        if one.claimed.shard in shards and one.claimed.token == newest[one.claimed.shard]
+    ]
+
+
+def _row(one: Report) -> dict[str, Any]:
+    claimed, answer = one.claimed, one.answer
+    again_at = one.outcome.next_attempt_at
+    return {
+        "delivery_id": str(claimed.id),
+        "endpoint_id": str(claimed.endpoint_id),
+        "number": claimed.attempts + 1,
+        "trigger": claimed.trigger,
+        "at": one.at.isoformat(),
+        "url": claimed.url,
+        "status": answer.status,
+        "error": answer.error,
+        "duration_ms": answer.duration_ms,
+        "address": answer.address,
+        "response_headers": dict(answer.headers) or None,
+        "response_body": answer.text,
+        "state": one.outcome.state,
+        "wait_s": (again_at - one.ended_at).total_seconds() if again_at else None,
+    }
+
+
+def _pauses(reports: Collection[Report]) -> list[dict[str, Any]]:
+    """Return how long each endpoint that asked for silence is to be left alone; the longest wish counts."""
+    waits: dict[UUID, float] = {}
+    for one in reports:
+        if one.outcome.paused_until is not None:
+            wait_s = (one.outcome.paused_until - one.ended_at).total_seconds()
+            waits[one.claimed.endpoint_id] = max(wait_s, waits.get(one.claimed.endpoint_id, 0.0))
+    return [{"endpoint_id": str(endpoint_id), "wait_s": wait_s} for endpoint_id, wait_s in waits.items()]
+
+
+def _as_json(rows: Sequence[dict[str, Any]]) -> str:
+    """Return JSON that PostgreSQL accepts as text, whatever the receiver wrote into its answer."""
+    # A header may hold bytes that are no UTF-8: as half a surrogate pair, which no text in a record can be.
+    written = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+    return written.encode("utf-8", "replace").decode()

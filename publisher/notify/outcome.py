@@ -1,0 +1,104 @@
+"""What came of an attempt, and what follows from it for the delivery and its endpoint."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from publisher.notify.schedule import next_attempt_at, parse_retry_after
+
+_GONE = 410
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    HELD = "held"
+    CANCELLED = "cancelled"
+
+
+class ErrorKind(StrEnum):
+    """Why an attempt brought no complete answer."""
+
+    REFUSED_ADDRESS = "refused_address"  # ours to refuse: private, reserved; nothing was sent
+    BAD_URL = "bad_url"  # cannot be requested at all; nothing was sent
+    DNS = "dns"  # the name does not resolve
+    CONNECT = "connect"  # nobody answered at the address
+    TLS = "tls"  # the certificate does not fit, or no TLS is spoken
+    TIMEOUT = "timeout"  # not done by the deadline
+    DISCONNECTED = "disconnected"  # the receiver hung up before its answer was complete
+    PROTOCOL = "protocol"  # what it answered is not HTTP as we accept it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What one attempt brought: a status, or the reason why there is none.
+
+    Attributes:
+        status: of the complete answer; None if there is an error.
+        error: None if there is a status.
+        detail: the error as one sentence for the operator; empty without an error.
+        headers: those that we act on (`retry-after`, `webhook-delivery`), names in lower case.
+        body: the first 16 kB of it, never decompressed.
+        address: the one connected to, or tried last; None if it did not come to that.
+        duration_ms: from the look-up of the name to the last byte read.
+    """
+
+    status: int | None = None
+    error: ErrorKind | None = None
+    detail: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    address: str | None = None
+    duration_ms: int = 0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the receiver took the webhook: any 2xx. Redirects are not followed: failures."""
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def text(self) -> str:
+        """The body as text that the record can hold: bad UTF-8 and NUL replaced."""
+        return self.body.decode("utf-8", "replace").replace("\x00", "\ufffd")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What follows from an attempt.
+
+    Attributes:
+        state: pending (again), succeeded, failed, or held because the endpoint is to be disabled.
+        next_attempt_at: set exactly when pending.
+        endpoint_gone: the endpoint is to be disabled and what waits for it held.
+        paused_until: not before this instant may anything be sent to the endpoint.
+    """
+
+    state: DeliveryState
+    next_attempt_at: datetime | None = None
+    endpoint_gone: bool = False
+    paused_until: datetime | None = None
+
+
+def judge(answer: Answer, *, attempts: int, at: datetime, jitter: float) -> Outcome:
+    """Return what follows from the answer to an attempt.
+
+    Args:
+        attempts: tries made so far, this one included; 1 or more.
+        at: when this one ended.
+        jitter: -1 to 1, drawn anew each time.
+
+    Source: Standard Webhooks 1.0.0, “Deliverability and reliability”.
+    """
+    if answer.succeeded:
+        return Outcome(state=DeliveryState.SUCCEEDED)
+    if answer.status == _GONE:
+        return Outcome(state=DeliveryState.HELD, endpoint_gone=True)
+    wait = parse_retry_after(answer.headers.get("retry-after"), at=at)
+    paused_until = at + wait if wait else None
+    again_at = next_attempt_at(attempts, at=at, jitter=jitter, retry_after=wait)
+    state = DeliveryState.PENDING if again_at else DeliveryState.FAILED
+    return Outcome(state=state, next_attempt_at=again_at, paused_until=paused_until)

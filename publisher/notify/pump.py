@@ -1,0 +1,235 @@
+"""Stage 4b, second half: send what is due, in one event loop, to the endpoints whose shards are ours."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.orm import Session
+
+from publisher.database import Sessions
+from publisher.ids import new_id
+from publisher.notify.attempt import attempt
+from publisher.notify.claim import Claimed, claim
+from publisher.notify.client import WebhookClient
+from publisher.notify.flush import Report, disable_gone, flush
+from publisher.notify.in_hand import InHand
+from publisher.notify.secrets import SecretBox
+from publisher.notify.shards import BEAT_S, NOTHING, beat, leave
+
+SLOTS = 500
+"""Requests in flight at most."""
+DRAIN_S = 20.0
+"""How long a stopping sender waits for its requests in flight."""
+
+_IDLE_PAUSE_S, _BUSY_PAUSE_S, _STAY_BUSY_S = 0.25, 0.01, 0.05
+_FLUSH_ROWS, _FLUSH_MOST, _FLUSH_S = 250, 1_000, 0.2
+_MOST_REPORTS = 5_000
+_AFTER_ERROR_S = 0.5
+_LAST_FLUSH_S = 5.0
+# The database is away, or had to choose somebody to give way: the same again will do.
+_HINDRANCES = (OperationalError, InterfaceError, NoConnection)
+log = structlog.get_logger("publisher.pump")
+Result = TypeVar("Result")
+
+
+class Pump:
+    """Sends webhooks until it is told to stop.
+
+    The database is asked in a thread of its own and one question at a time, so the loop never waits for it,
+    and what is known here never changes between a question and its answer. Nothing is sent inside a
+    transaction, and nothing without a lease that still holds.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        client: WebhookClient,
+        box: SecretBox,
+        *,
+        slots: int = SLOTS,
+        drain_s: float = DRAIN_S,
+    ) -> None:
+        """Own no shard yet.
+
+        Args:
+            client: made in the loop that runs this pump; stays the caller's to close.
+            slots: requests in flight at most.
+            drain_s: how long `run` waits for them when it is told to stop.
+        """
+        self.id = new_id()
+        self._sessions = sessions
+        self._client = client
+        self._box = box
+        self._drain_s = drain_s
+        self._in_hand = InHand(slots)
+        self._holdings = NOTHING
+        self._more = False
+        self._ended = False
+        self._sending: set[asyncio.Task[None]] = set()
+        self._asking = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pump-database")
+        self._woken = asyncio.Event()
+        self._reported = asyncio.Event()
+        self._enough = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for work at once; to be called in the loop."""
+        self._woken.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send until `stop` is set, then take nothing new, finish what is in flight and give the shards back.
+
+        Raises:
+            ExceptionGroup: when a part of it failed in a way that trying again does not help.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                beating = group.create_task(self._keep_beating())
+                flushing = group.create_task(self._keep_flushing())
+                await self._keep_claiming(group, stop)
+                await self._finish_sending()
+                await self._finish_flushing(flushing)
+                beating.cancel()
+            await self._leave()
+        finally:
+            self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _keep_beating(self) -> None:
+        while True:
+            started = time.monotonic()
+            await self._unhindered(self._beat)
+            await asyncio.sleep(max(0.0, started + BEAT_S - time.monotonic()))
+
+    async def _beat(self) -> None:
+        async with self._asking:
+            started, in_hand = time.monotonic(), self._in_hand
+            flying, busy = in_hand.flying, in_hand.shards
+            before = self._holdings.leases.keys()
+            self._holdings = await self._ask(
+                lambda session: beat(session, self.id, in_flight=flying, busy=busy, started=started)
+            )
+        if self._holdings.leases.keys() - before:
+            log.info("pump.shards", held=len(self._holdings.leases), draining=len(self._holdings.draining))
+            self.wake()
+
+    async def _keep_claiming(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        busy_until = 0.0
+        while not stop.is_set():
+            self._woken.clear()
+            if await self._unhindered(lambda: self._claim(group)):
+                busy_until = time.monotonic() + _STAY_BUSY_S
+            if self._more and self._in_hand.has_room:
+                continue
+            busy = self._more or time.monotonic() < busy_until
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), _BUSY_PAUSE_S if busy else _IDLE_PAUSE_S)
+
+    async def _claim(self, group: asyncio.TaskGroup) -> int:
+        async with self._asking:
+            now = time.monotonic()
+            leases = {shard: one for shard, one in self._holdings.claimable.items() if one.holds(now)}
+            room = self._in_hand.room
+            if not leases or not room.slots or len(self._in_hand.reports) > _MOST_REPORTS:
+                self._more = False
+                return 0
+            found = await self._ask(
+                lambda session: claim(session, leases, room, box=self._box, now=datetime.now(UTC))
+            )
+            self._more = found.more
+            for one in found.deliveries:
+                self._in_hand.take_off(one)
+                sending = group.create_task(self._send(one))
+                self._sending.add(sending)
+                sending.add_done_callback(self._sending.discard)
+        return len(found.deliveries)
+
+    async def _send(self, claimed: Claimed) -> None:
+        report: Report | None = None
+        try:
+            if self._is_ours(claimed):
+                report = await attempt(self._client, claimed, jitter=random.uniform(-1, 1))
+        finally:
+            freed = self._in_hand.land(claimed, report)
+        if (self._more and self._in_hand.has_room) or freed:
+            self.wake()
+        self._reported.set()
+        if len(self._in_hand.reports) >= _FLUSH_ROWS or not (self._in_hand.flying or self._more):
+            self._enough.set()
+
+    def _is_ours(self, claimed: Claimed) -> bool:
+        lease = self._holdings.leases.get(claimed.shard)
+        return lease is not None and lease.token == claimed.token and lease.holds(time.monotonic())
+
+    async def _keep_flushing(self) -> None:
+        while self._in_hand.reports or not self._ended:
+            await self._reported.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._enough.wait(), _FLUSH_S)
+            self._reported.clear()
+            self._enough.clear()
+            while self._in_hand.reports:
+                await self._unhindered(self._flush)
+
+    async def _flush(self) -> None:
+        async with self._asking:
+            reports = self._in_hand.reports[:_FLUSH_MOST]
+            gone = {one.claimed.endpoint_id: one for one in reports if one.outcome.endpoint_gone}
+            for endpoint_id, report in sorted(gone.items()):
+                if await self._ask(partial(disable_gone, report=report)):
+                    log.warning("endpoint.gone", endpoint_id=str(endpoint_id))
+            recorded = await self._ask(lambda session: flush(session, reports))
+            self._in_hand.forget(reports)
+        succeeded = sum(one.answer.succeeded for one in reports)
+        log.info(
+            "pump.recorded",
+            succeeded=succeeded,
+            failed=len(reports) - succeeded,
+            not_ours=len(reports) - recorded,
+        )
+
+    async def _finish_sending(self) -> None:
+        self._more = False
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=self._drain_s)
+        # What was cut off stays due: another sender sends it again, under the same webhook-id.
+        for sending in self._sending:
+            sending.cancel()
+        if self._sending:
+            await asyncio.wait(self._sending)
+
+    async def _finish_flushing(self, flushing: asyncio.Task[None]) -> None:
+        self._ended = True
+        self._reported.set()
+        self._enough.set()
+        await asyncio.wait([flushing], timeout=_LAST_FLUSH_S)
+        flushing.cancel()
+
+    async def _leave(self) -> None:
+        # Without a database the leases simply run out.
+        with suppress(*_HINDRANCES):
+            await self._ask(lambda session: leave(session, self.id))
+
+    async def _unhindered(self, step: Callable[[], Awaitable[Result]]) -> Result | None:
+        """Return what the step returns, or None, after a pause, if the database could not be asked."""
+        try:
+            return await step()
+        except _HINDRANCES as error:
+            log.warning("pump.hindered", error=f"{type(error).__name__}: {error}".partition("\n")[0])
+            await asyncio.sleep(_AFTER_ERROR_S)
+            return None
+
+    async def _ask(self, question: Callable[[Session], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, question)
+
+    def _transact(self, question: Callable[[Session], Result]) -> Result:
+        with self._sessions.begin() as session:
+            return question(session)

@@ -1,0 +1,201 @@
+"""Which sender sends to which endpoints: 64 shards, leased for 5 seconds at a time under a fencing token."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from publisher.notify.endpoints import SHARDS
+from publisher.schema import SenderRow, ShardLeaseRow
+
+LEASE = timedelta(seconds=5)
+BEAT_S = 1.0
+"""How often a sender says that it is alive, and renews its leases."""
+
+_MARGIN_S = 0.5
+_FORGOTTEN = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """That a shard is ours.
+
+    Attributes:
+        token: every flush shows it; the next holder gets a higher one.
+        ends_at: on our own monotonic clock, read before the database was asked: never later than there.
+    """
+
+    token: int
+    ends_at: float
+
+    def holds(self, at: float) -> bool:
+        """Return whether something may be sent now: `at` is on the monotonic clock."""
+        return at < self.ends_at - _MARGIN_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    """A shard as it stands in the record.
+
+    Attributes:
+        free: nobody holds it, or the lease ran out.
+    """
+
+    shard: int
+    holder: UUID | None
+    free: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What a sender does about its shards.
+
+    Attributes:
+        keep: renewed; `drain` is part of it.
+        drain: one too many and still at work: nothing more of it is claimed.
+        give_back: one too many and idle.
+        take: how many of the free ones.
+    """
+
+    keep: frozenset[int]
+    drain: frozenset[int]
+    give_back: frozenset[int]
+    take: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holdings:
+    """The shards that a sender has, by number; `draining` ones are finished, not claimed from."""
+
+    leases: Mapping[int, Lease]
+    draining: frozenset[int]
+
+    @property
+    def claimable(self) -> dict[int, Lease]:
+        """The leases under which new work may be taken."""
+        return {shard: lease for shard, lease in self.leases.items() if shard not in self.draining}
+
+
+NOTHING = Holdings(leases={}, draining=frozenset())
+
+
+def share_out(seats: Sequence[Seat], *, me: UUID, alive: int, busy: Collection[int]) -> Share:
+    """Decide which shards a sender keeps, gives back and takes, so that all of them soon hold as many.
+
+    Args:
+        alive: senders that beat lately, this one included; 1 or more.
+        busy: shards with work in flight, or with outcomes that are not recorded yet.
+    """
+    mine = [seat.shard for seat in seats if seat.holder == me]
+    fair = ceil(SHARDS / alive)
+    # Idle ones go first: they can go at once.
+    surplus = sorted(mine, key=lambda shard: (shard in busy, shard))[: max(0, len(mine) - fair)]
+    give_back = frozenset(surplus) - frozenset(busy)
+    free = sum(seat.free and seat.holder != me for seat in seats)
+    return Share(
+        keep=frozenset(mine) - give_back,
+        drain=frozenset(surplus) - give_back,
+        give_back=give_back,
+        take=min(free, max(0, fair - len(mine))),
+    )
+
+
+def beat(session: Session, me: UUID, *, in_flight: int, busy: Collection[int], started: float) -> Holdings:
+    """Say that this sender is alive, renew and share out the leases; return what it holds now.
+
+    Args:
+        busy: shards with work in flight, or with outcomes that are not recorded yet.
+        started: the monotonic clock before the transaction began.
+    """
+    share = share_out(_seats(session), me=me, alive=_alive(session, me, in_flight), busy=busy)
+    tokens = _renew(session, me, share.keep)
+    if share.give_back:
+        _give_back(session, me, share.give_back)
+    if share.take:
+        tokens |= _take(session, me, share.take)
+    ends_at = started + LEASE.total_seconds()
+    return Holdings(
+        leases={shard: Lease(token=token, ends_at=ends_at) for shard, token in tokens.items()},
+        draining=share.drain & tokens.keys(),
+    )
+
+
+def leave(session: Session, me: UUID) -> None:
+    """Give everything back: this sender has ended."""
+    mine = session.scalars(select(ShardLeaseRow.shard).where(ShardLeaseRow.holder == me)).all()
+    _give_back(session, me, mine)
+    session.execute(delete(SenderRow).where(SenderRow.id == me))
+
+
+def standing(session: Session, tokens: Mapping[int, int]) -> frozenset[int]:
+    """Return the shards that still carry these tokens; nobody takes them over before this transaction ends.
+
+    Args:
+        tokens: by shard, as the sender knows them. One that slept past its lease finds them gone.
+    """
+    rows = session.execute(
+        select(ShardLeaseRow.shard, ShardLeaseRow.token)
+        .where(ShardLeaseRow.shard.in_(tokens))
+        .order_by(ShardLeaseRow.shard)
+        .with_for_update(read=True)
+    )
+    return frozenset(row.shard for row in rows if row.token == tokens[row.shard])
+
+
+_FREE = or_(ShardLeaseRow.holder.is_(None), ShardLeaseRow.until <= func.now())
+
+
+def _alive(session: Session, me: UUID, in_flight: int) -> int:
+    mine = insert(SenderRow).values(id=me, beat_at=func.now(), in_flight=in_flight)
+    session.execute(
+        mine.on_conflict_do_update(
+            index_elements=[SenderRow.id],
+            set_={"beat_at": mine.excluded.beat_at, "in_flight": mine.excluded.in_flight},
+        )
+    )
+    dead = select(SenderRow.id).where(SenderRow.beat_at < func.now() - _FORGOTTEN)
+    session.execute(delete(SenderRow).where(SenderRow.id.in_(dead.with_for_update(skip_locked=True))))
+    lately = select(func.count()).where(SenderRow.beat_at > func.now() - LEASE)
+    return max(1, session.scalar(lately) or 0)
+
+
+def _seats(session: Session) -> list[Seat]:
+    rows = session.execute(select(ShardLeaseRow.shard, ShardLeaseRow.holder, _FREE.label("free")))
+    return [Seat(shard=row.shard, holder=row.holder, free=row.free) for row in rows]
+
+
+def _renew(session: Session, me: UUID, shards: Collection[int]) -> dict[int, int]:
+    mine = ShardLeaseRow.shard.in_(shards) & (ShardLeaseRow.holder == me)
+    return _set(session, select(ShardLeaseRow.shard).where(mine), {"until": func.now() + LEASE})
+
+
+def _give_back(session: Session, me: UUID, shards: Collection[int]) -> None:
+    mine = ShardLeaseRow.shard.in_(shards) & (ShardLeaseRow.holder == me)
+    _set(session, select(ShardLeaseRow.shard).where(mine), {"holder": None, "until": None})
+
+
+def _take(session: Session, me: UUID, count: int) -> dict[int, int]:
+    """Take free shards; what another sender is taking at this moment, or still flushes to, is left to it."""
+    free = select(ShardLeaseRow.shard).where(_FREE).limit(count)
+    values = {"holder": me, "token": ShardLeaseRow.token + 1, "until": func.now() + LEASE}
+    return _set(session, free, values, skip_locked=True)
+
+
+def _set(
+    session: Session, chosen: Select[int], values: Mapping[str, Any], *, skip_locked: bool = False
+) -> dict[int, int]:
+    """Change leases that are locked in their order first; return their tokens."""
+    locked = chosen.order_by(ShardLeaseRow.shard).with_for_update(skip_locked=skip_locked).cte("locked")
+    rows = session.execute(
+        update(ShardLeaseRow)
+        .where(ShardLeaseRow.shard.in_(select(locked.c.shard)))
+        .values(**values)
+        .returning(ShardLeaseRow.shard, ShardLeaseRow.token)
+    )
+    return {row.shard: row.token for row in rows}

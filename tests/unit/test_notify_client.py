@@ -1,0 +1,589 @@
+"""The HTTP client against receivers that behave, and against those that do not (real sockets on loopback)."""
+
+import asyncio
+import gzip
+import socket
+import ssl
+import struct
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from publisher.notify.client import MAX_BODY_BYTES, WebhookClient
+from publisher.notify.outcome import Answer, ErrorKind
+
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+DEADLINE_S = 1.0
+GRACE_S = 1.0
+Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+Behaviour = Callable[[Reader, Writer], Awaitable[None]]
+
+
+@dataclass
+class Receiver:
+    """A server on loopback that remembers what came in."""
+
+    port: int = 0
+    opened: int = 0
+    closed: int = 0
+    requests: list[bytes] = field(default_factory=list)
+
+    def url(self, path: str = "/hook", *, host: str = "127.0.0.1", scheme: str = "http") -> str:
+        return f"{scheme}://{host}:{self.port}{path}"
+
+
+async def read_request(reader: Reader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    return head + await reader.readexactly(int(lengths[0].split(b":")[1]) if lengths else 0)
+
+
+def answering(*parts: bytes, pause_s: float = 0) -> Behaviour:
+    """Answer each request with the parts, a pause between them."""
+
+    async def behave(_: Reader, writer: Writer) -> None:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+            if pause_s:
+                await asyncio.sleep(pause_s)
+
+    return behave
+
+
+def for_ever(part: bytes, *, after: bytes = b"", pause_s: float = 0) -> Behaviour:
+    """Answer with a beginning, then with the same part until the client hangs up."""
+
+    async def behave(_: Reader, writer: Writer) -> None:
+        writer.write(after)
+        while True:
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(pause_s)
+
+    return behave
+
+
+@asynccontextmanager
+async def receiver(
+    behave: Behaviour, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[Receiver]:
+    it = Receiver()
+    serving: set[asyncio.Task[None] | None] = set()
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        serving.add(asyncio.current_task())
+        it.opened += 1
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            while not writer.is_closing():
+                it.requests.append(await read_request(reader))
+                await behave(reader, writer)
+        it.closed += 1
+        writer.close()
+
+    server = await asyncio.start_server(serve, host, 0, ssl=tls)
+    it.port = server.sockets[0].getsockname()[1]
+    try:
+        yield it
+    finally:
+        server.close()
+        for task in serving:
+            assert task is not None
+            task.cancel()
+        await asyncio.gather(*(task for task in serving if task), return_exceptions=True)
+
+
+@asynccontextmanager
+async def client(**arguments: object) -> AsyncIterator[WebhookClient]:
+    made = WebhookClient(**({"allowed": LOOPBACK} | arguments))  # type: ignore[arg-type]
+    try:
+        yield made
+    finally:
+        await made.aclose()
+
+
+async def send(to: str, *, by: WebhookClient | None = None, deadline_s: float = DEADLINE_S) -> Answer:
+    headers = {"webhook-id": "msg_1", "content-type": "application/json"}
+    if by is not None:
+        return await by.post(to, headers=headers, body=b'{"a": 1}', deadline_s=deadline_s)
+    async with client() as made:
+        return await made.post(to, headers=headers, body=b'{"a": 1}', deadline_s=deadline_s)
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def exchange(behave: Behaviour, *, deadline_s: float = DEADLINE_S) -> tuple[Answer, Receiver, float]:
+    """Send one webhook to a receiver that behaves like this; return answer, receiver and seconds it took."""
+
+    async def scenario() -> tuple[Answer, Receiver, float]:
+        async with receiver(behave) as it, client() as made:
+            started = time.monotonic()
+            answer = await send(it.url(), by=made, deadline_s=deadline_s)
+            return answer, it, time.monotonic() - started
+
+    return asyncio.run(scenario())
+
+
+def test_a_webhook_arrives_as_it_was_given() -> None:
+    answer, it, _ = exchange(answering(OK))
+
+    head, _, body = it.requests[0].partition(b"\r\n\r\n")
+    names = [line.split(b":")[0].lower() for line in head.split(b"\r\n")[1:]]
+    assert (answer.status, answer.error, answer.body) == (200, None, b"ok")
+    assert answer.address == "127.0.0.1"
+    assert body == b'{"a": 1}'
+    assert b"webhook-id: msg_1" in head.lower()
+    assert b"accept-encoding: identity" in head.lower()
+    assert sorted(names) == sorted(set(names))
+    assert b"transfer-encoding" not in names
+
+
+@pytest.mark.parametrize(
+    "path", ["/a%2fb", "/a/../b/./c", "/%41%zz", "/x?q=%2F+%20&a=[1]&", "/a//b", "?only=query", "/;v=1/(x)'"]
+)
+def test_the_url_is_requested_exactly_as_written(path: str) -> None:
+    async def scenario() -> bytes:
+        async with receiver(answering(OK)) as it:
+            await send(it.url(path))
+            return it.requests[0].split(b" ")[1]
+
+    assert asyncio.run(scenario()).decode() == (path if path.startswith("/") else f"/{path}")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308])
+@pytest.mark.parametrize("location", [None, "", "http://[", "//", "javascript:x", "\x7f"])
+def test_a_redirect_is_not_followed(status: int, location: str | None) -> None:
+    async def scenario() -> tuple[Answer, Receiver, Receiver]:
+        async with receiver(answering(OK)) as target:
+            to = target.url() if location is None else location
+            head = f"HTTP/1.1 {status} Moved\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n"
+            async with receiver(answering(head.encode())) as it:
+                return await send(it.url()), it, target
+
+    answer, it, target = asyncio.run(scenario())
+
+    assert answer.status == status
+    assert len(it.requests) == 1
+    assert target.opened == 0
+
+
+def test_cookies_are_not_sent_back() -> None:
+    async def scenario() -> list[bytes]:
+        cookie = b"HTTP/1.1 200 OK\r\nset-cookie: a=b; path=/\r\ncontent-length: 0\r\n\r\n"
+        async with receiver(answering(cookie)) as it, client() as made:
+            await send(it.url(host="localhost"), by=made)
+            await send(it.url(host="localhost"), by=made)
+            return it.requests
+
+    first, second = asyncio.run(scenario())
+
+    assert b"cookie" not in second.lower()
+    assert first == second
+
+
+def test_a_proxy_in_the_environment_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> tuple[Answer, int]:
+        async with receiver(answering(OK)) as proxy, receiver(answering(OK)) as it:
+            for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
+                monkeypatch.setenv(name, proxy.url(""))
+            monkeypatch.delenv("NO_PROXY", raising=False)
+            monkeypatch.delenv("no_proxy", raising=False)
+            return await send(it.url()), proxy.opened
+
+    answer, proxied = asyncio.run(scenario())
+
+    assert answer.status == 200
+    assert proxied == 0
+
+
+def test_what_a_netrc_file_holds_is_not_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+    _, it, _ = exchange(answering(OK))
+
+    assert b"authorization" not in it.requests[0].lower()
+
+
+def test_the_headers_that_we_act_on_come_back_and_no_others() -> None:
+    head = b"HTTP/1.1 429 Slow\r\nRetry-After: 120\r\nWebhook-Delivery: disable\r\nX: y\r\n"
+
+    answer, _, _ = exchange(answering(head, b"content-length: 0\r\n\r\n"))
+
+    assert answer.headers == {"retry-after": "120", "webhook-delivery": "disable"}
+
+
+def test_informational_answers_are_passed_over() -> None:
+    answer, _, _ = exchange(
+        answering(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nx: y\r\n\r\n" + OK)
+    )
+
+    assert answer.status == 200
+
+
+def test_a_receiver_that_would_change_the_protocol_is_left() -> None:
+    upgrade = b"HTTP/1.1 101 Switch\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"
+
+    async def scenario() -> Answer:
+        async with receiver(for_ever(b"x", after=upgrade, pause_s=0.01)) as it, client() as made:
+            answer = await send(it.url(), by=made)
+            await eventually(lambda: it.closed == 1)
+            return answer
+
+    answer = asyncio.run(scenario())
+
+    assert (answer.status, answer.succeeded) == (101, False)
+
+
+# Receivers that never finish, or answer what is no answer: (behaviour, what is reported).
+TOO_SLOW: dict[str, Behaviour] = {
+    "silence": for_ever(b"", pause_s=60),
+    "headers byte by byte": answering(*(bytes([byte]) for byte in OK * 100), pause_s=0.05),
+    "headers without end": for_ever(b"x-a: b\r\n", after=b"HTTP/1.1 200 OK\r\n", pause_s=0.05),
+    "informational answers without end": for_ever(b"HTTP/1.1 102 Processing\r\n\r\n", pause_s=0.01),
+    "body byte by byte": for_ever(
+        b"x", after=b"HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n", pause_s=0.05
+    ),
+    "body that stops": for_ever(b"", after=b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx", pause_s=60),
+    "chunks byte by byte": for_ever(
+        b"1\r\nx\r\n", after=b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", pause_s=0.05
+    ),
+}
+NOT_HTTP: dict[str, Behaviour] = {
+    "another protocol": answering(b"220 mail.example ESMTP\r\n"),
+    "binary": answering(bytes(range(256)) * 10),
+    "a huge header": answering(b"HTTP/1.1 200 OK\r\nx: " + b"a" * 1_000_000 + b"\r\n\r\n"),
+    "too many headers": answering(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 10_000 + b"\r\n"),
+    "a huge status line": answering(b"HTTP/1.1 200 " + b"O" * 1_000_000 + b"\r\n\r\n"),
+    "a length that is none": answering(b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n"),
+    "two lengths": answering(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx"),
+    "NUL in a header": answering(b"HTTP/1.1 200 OK\r\nx: a\x00b\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", TOO_SLOW)
+def test_a_receiver_that_does_not_finish_is_left_at_the_deadline(name: str) -> None:
+    answer, it, took = exchange(TOO_SLOW[name], deadline_s=0.3)
+
+    assert (answer.status, answer.error) == (None, ErrorKind.TIMEOUT)
+    assert answer.detail == "no complete answer within 0.3 s"
+    assert answer.address == "127.0.0.1"
+    assert 0.25 < took < 0.3 + GRACE_S
+    assert 250 < answer.duration_ms < 1300
+    assert it.opened == 1
+
+
+@pytest.mark.parametrize("name", NOT_HTTP)
+def test_what_is_not_http_is_an_error_at_once(name: str) -> None:
+    answer, _, took = exchange(NOT_HTTP[name])
+
+    assert (answer.status, answer.error) == (None, ErrorKind.PROTOCOL)
+    assert answer.detail.isprintable()
+    assert 0 < len(answer.detail) <= 300
+    assert took < DEADLINE_S
+
+
+@pytest.mark.parametrize(
+    "framing", [b"content-length: 1000000000", b"transfer-encoding: chunked", b"x: until-close"]
+)
+def test_of_a_body_without_end_the_first_16_kb_are_kept(framing: bytes) -> None:
+    part = b"10000\r\n" + b"x" * 65536 + b"\r\n" if b"chunked" in framing else b"x" * 65536
+
+    async def scenario() -> tuple[Answer, float]:
+        async with (
+            receiver(for_ever(part, after=b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n")) as it,
+            client() as made,
+        ):
+            started = time.monotonic()
+            answer = await send(it.url(), by=made)
+            took = time.monotonic() - started
+            await eventually(lambda: it.closed == 1)
+            return answer, took
+
+    answer, took = asyncio.run(scenario())
+
+    assert answer.status == 200
+    assert answer.body == b"x" * MAX_BODY_BYTES
+    assert took < DEADLINE_S + GRACE_S
+
+
+def test_a_compressed_body_is_not_unpacked() -> None:
+    bomb = gzip.compress(bytes(50_000_000))
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(bomb)
+
+    answer, _, _ = exchange(answering(head, bomb))
+
+    assert answer.status == 200
+    assert answer.body == bomb[:MAX_BODY_BYTES]
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"HTTP/1.1 200 OK\r\ncontent-le", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx"]
+)
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_receiver_that_hangs_up_half_way_is_an_error_at_once(sent: bytes, reset: bool) -> None:
+    async def hang_up(_: Reader, writer: Writer) -> None:
+        writer.write(sent)
+        await writer.drain()
+        await asyncio.sleep(0.05)  # the bytes should arrive before the reset that would discard them
+        if reset:
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort() if reset else writer.close()
+
+    answer, _, took = exchange(hang_up)
+
+    assert (answer.status, answer.error) == (None, ErrorKind.DISCONNECTED)
+    assert answer.detail
+    assert took < DEADLINE_S
+
+
+def test_nobody_listening_is_a_connect_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+    answer = asyncio.run(send(f"http://127.0.0.1:{port}/"))
+
+    assert answer.error is ErrorKind.CONNECT
+    assert answer.address == "127.0.0.1"
+
+
+def test_connections_are_used_again_and_few_stay_idle() -> None:
+    async def scenario() -> tuple[Receiver, int]:
+        slow = answering(b"", OK, pause_s=0.05)
+        async with receiver(slow) as it, client() as made:
+            await asyncio.gather(*(send(it.url(), by=made) for _ in range(8)))
+            await eventually(lambda: it.opened - it.closed <= 2)
+            opened = it.opened
+            await send(it.url(), by=made)
+            return it, opened
+
+    it, opened = asyncio.run(scenario())
+
+    assert opened == 8
+    assert it.opened == 8
+
+
+# Where webhooks may not go.
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::ffff:127.0.0.1]", "localhost", "0x7f000001", "0.0.0.0"])
+def test_a_private_address_is_refused_without_a_packet(host: str) -> None:
+    async def scenario() -> tuple[Answer, Receiver]:
+        async with receiver(answering(OK), host="0.0.0.0") as it, client(allowed=()) as made:
+            return await send(it.url(host=host), by=made), it
+
+    answer, it = asyncio.run(scenario())
+
+    assert answer.error is ErrorKind.REFUSED_ADDRESS
+    assert "webhooks may not go" in answer.detail
+    assert it.opened == 0
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433"])
+def test_a_short_spelling_of_an_address_is_no_url(host: str) -> None:
+    async def scenario() -> tuple[Answer, Receiver]:
+        async with receiver(answering(OK)) as it:
+            return await send(it.url(host=host)), it
+
+    answer, it = asyncio.run(scenario())
+
+    assert answer.error is ErrorKind.BAD_URL
+    assert it.opened == 0
+
+
+def test_a_name_with_one_bad_record_is_refused_without_a_packet() -> None:
+    async def scenario() -> tuple[Answer, Receiver]:
+        records = ["127.0.0.1", "10.0.0.1"]
+        async with receiver(answering(OK)) as it, client(lookup=lambda _: records) as made:
+            return await send(it.url(host="mixed.example"), by=made), it
+
+    answer, it = asyncio.run(scenario())
+
+    assert answer.error is ErrorKind.REFUSED_ADDRESS
+    assert "mixed.example resolves to 10.0.0.1" in answer.detail
+    assert it.opened == 0
+
+
+def test_everybody_who_waits_for_a_bad_name_is_refused() -> None:
+    def slow(_: str) -> list[str]:
+        time.sleep(0.1)
+        return ["10.0.0.1"]
+
+    async def scenario() -> list[Answer]:
+        async with client(lookup=slow) as made:
+            return await asyncio.gather(*(send("http://bad.example/", by=made) for _ in range(5)))
+
+    assert {answer.error for answer in asyncio.run(scenario())} == {ErrorKind.REFUSED_ADDRESS}
+
+
+def test_a_name_that_turns_to_loopback_after_the_check_is_refused() -> None:
+    """DNS rebinding: what the name resolves to is looked at in the very look-up that the connect uses."""
+    records = iter([["8.8.8.8"], ["127.0.0.1"]])
+
+    async def scenario() -> tuple[Answer, Receiver]:
+        async with receiver(answering(OK)) as it, client(allowed=(), lookup=lambda _: next(records)) as made:
+            next(records)  # what the check at create saw
+            return await send(it.url(host="rebinding.example"), by=made), it
+
+    answer, it = asyncio.run(scenario())
+
+    assert answer.error is ErrorKind.REFUSED_ADDRESS
+    assert it.opened == 0
+
+
+def test_a_name_inside_an_allowed_network_is_reached() -> None:
+    async def scenario() -> Answer:
+        async with receiver(answering(OK)) as it, client(lookup=lambda _: ["127.0.0.1"]) as made:
+            return await send(it.url(host="inside.example"), by=made)
+
+    answer = asyncio.run(scenario())
+
+    assert (answer.status, answer.address) == (200, "127.0.0.1")
+
+
+@pytest.mark.parametrize("records", [[], None])
+def test_a_name_without_an_address_is_a_dns_error(records: list[str] | None) -> None:
+    def lookup(name: str) -> list[str]:
+        if records is None:
+            raise socket.gaierror(socket.EAI_NONAME, name)
+        return records
+
+    async def scenario() -> Answer:
+        async with client(lookup=lookup) as made:
+            return await send("http://nowhere.example/", by=made)
+
+    answer = asyncio.run(scenario())
+
+    assert (answer.error, answer.address) == (ErrorKind.DNS, None)
+
+
+def test_a_slow_name_server_is_left_at_the_deadline_and_holds_up_nobody_else() -> None:
+    def lookup(name: str) -> list[str]:
+        if name == "slow.example":
+            time.sleep(1)
+        return ["127.0.0.1"]
+
+    async def scenario() -> tuple[Answer, Answer]:
+        async with receiver(answering(OK)) as it, client(lookup=lookup) as made:
+            slow, quick = await asyncio.gather(
+                send("http://slow.example/", by=made, deadline_s=0.2),
+                send(it.url(host="quick.example"), by=made, deadline_s=0.2),
+            )
+            return slow, quick
+
+    slow, quick = asyncio.run(scenario())
+
+    assert slow.error is ErrorKind.TIMEOUT
+    assert quick.status == 200
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "nonsense", "ftp://127.0.0.1/", "http://127.0.0.1:99999/", "http://[::1/"]
+)
+def test_what_is_no_url_is_an_error_and_not_an_exception(url: str) -> None:
+    assert asyncio.run(send(url)).error is ErrorKind.BAD_URL
+
+
+# TLS.
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for 127.0.0.1 and good.example, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "good.example")])
+    names = x509.SubjectAlternativeName(
+        [x509.DNSName("good.example"), x509.IPAddress(ip_address("127.0.0.1"))]
+    )
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+def test_tls_is_checked_against_authorities_and_name(certificate: Path) -> None:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+
+    async def scenario() -> list[Answer]:
+        async with (
+            receiver(answering(OK), tls=server) as it,
+            client() as strict,
+            client(tls=trusting, lookup=lambda _: ["127.0.0.1"]) as trusted,
+        ):
+            return [
+                await send(it.url(scheme="https"), by=strict),
+                await send(it.url(scheme="https"), by=trusted),
+                await send(it.url(scheme="https", host="good.example"), by=trusted),
+                await send(it.url(scheme="https", host="other.example"), by=trusted),
+            ]
+
+    unknown, address, name, other = asyncio.run(scenario())
+
+    assert unknown.error is ErrorKind.TLS
+    assert (address.status, name.status) == (200, 200)
+    assert other.error is ErrorKind.TLS
+    assert "other.example" in other.detail
+
+
+def test_a_receiver_that_speaks_no_tls_is_a_tls_error() -> None:
+    async def scenario() -> Answer:
+        async def hello(reader: Reader, writer: Writer) -> None:
+            await reader.read(1)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            await writer.drain()
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(hello, "127.0.0.1", 0)
+        async with server:
+            return await send(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+
+    assert asyncio.run(scenario()).error is ErrorKind.TLS
+
+
+def test_a_tls_handshake_that_stalls_is_left_at_the_deadline() -> None:
+    async def scenario() -> tuple[Answer, float]:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            started = time.monotonic()
+            answer = await send(f"https://127.0.0.1:{silent.getsockname()[1]}/", deadline_s=0.3)
+            return answer, time.monotonic() - started
+
+    answer, took = asyncio.run(scenario())
+
+    assert answer.error is ErrorKind.TIMEOUT
+    assert took < 0.3 + GRACE_S

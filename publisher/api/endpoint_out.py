@@ -1,0 +1,126 @@
+"""Endpoints and deliveries as clients see them; contract.md's “Endpoints … out”."""
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from publisher.notify.deliveries import Delivery
+from publisher.notify.endpoints import Endpoint
+from publisher.notify.message import message_name
+from publisher.notify.outcome import DeliveryState
+
+
+class EndpointOut(BaseModel):
+    """An endpoint, without its secret."""
+
+    id: UUID
+    url: str
+    event_types: list[str]
+    categories: list[str] | None = Field(description="null: articles of all categories, and of none.")
+    description: str | None
+    enabled: bool
+    disabled_reason: str | None = Field(description="Set while it is disabled: manual, gone.")
+    created_at: datetime
+    rate_per_s: float | None
+    max_in_flight: int | None
+    fifo: bool
+    timeout_s: float | None
+
+    @classmethod
+    def of(cls, endpoint: Endpoint, **members: object) -> Self:
+        """Return what is shown of an endpoint; `members` besides its own."""
+        categories = endpoint.filter.categories
+        return cls.model_validate(
+            {
+                **{name: getattr(endpoint, name) for name in _SAME},
+                "event_types": list(endpoint.filter.event_types),
+                "categories": None if categories is None else list(categories),
+                **members,
+            }
+        )
+
+
+class NewEndpointOut(EndpointOut):
+    """An endpoint that was just made, with its secret."""
+
+    secret: str = Field(description="Shown this once. Verifies `webhook-signature` (Standard Webhooks).")
+
+
+class SecretOut(BaseModel):
+    """A new signing secret."""
+
+    secret: str = Field(description="Shown this once.")
+    old_secrets_expire_at: datetime = Field(description="Until then requests carry signatures by both.")
+
+
+class MessageOut(BaseModel):
+    """The message that is on its way."""
+
+    message_id: str = Field(description="The `webhook-id` of the request.")
+
+
+class ReplayOut(BaseModel):
+    """How many deliveries are due now."""
+
+    replayed: int
+
+
+class AttemptOut(BaseModel):
+    """One try to deliver."""
+
+    number: int
+    trigger: str = Field(description="auto, manual or replay.")
+    at: datetime
+    status: int | None
+    error: str | None = Field(description="Why no status came back.")
+    duration_ms: int
+    address: str | None
+    response_body: str | None = Field(description="The first 16 kB.")
+
+
+class DeliveryOut(BaseModel):
+    """A message owed to an endpoint, and every attempt so far."""
+
+    id: UUID
+    message_id: str
+    event_type: str | None
+    article_id: UUID | None
+    sequence: int | None
+    state: DeliveryState
+    next_attempt_at: datetime | None
+    attempts: list[AttemptOut]
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> Self:
+        """Return what is shown of a delivery."""
+        return cls(
+            id=delivery.id,
+            message_id=message_name(delivery.message_id),
+            event_type=delivery.event_type,
+            article_id=delivery.article_id,
+            sequence=delivery.sequence,
+            state=delivery.state,
+            next_attempt_at=delivery.next_attempt_at,
+            attempts=[AttemptOut.model_validate(one, from_attributes=True) for one in delivery.attempts],
+        )
+
+
+class EndpointList(BaseModel):
+    """A page of endpoints, newest first."""
+
+    data: list[EndpointOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+class DeliveryList(BaseModel):
+    """A page of deliveries, newest messages first."""
+
+    data: list[DeliveryOut]
+    has_more: bool
+    next_cursor: str | None
+
+
+_SAME = EndpointOut.model_fields.keys() - {"event_types", "categories"}

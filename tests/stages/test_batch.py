@@ -1,0 +1,191 @@
+"""A batch: each obligation fails alone, and what is not ours any more is not touched."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
+
+from publisher.database import Sessions
+from publisher.events import EventType, Queue
+from publisher.ids import new_id
+from publisher.outbox.emit import emit
+from publisher.outbox.lease import Parcel, lease_due
+from publisher.outbox.obligation import Done, Fate, Obligation
+from publisher.outbox.watch import stuck
+from publisher.schema import EventTaskRow, StepRow
+from workers import batch as batch_module
+from workers.batch import handling
+
+
+@dataclass
+class Running:
+    """A task as Celery hands it to its function: a name, an id, and the application."""
+
+    name: str
+    request: Any
+    app: Any
+
+
+@dataclass
+class Request:
+    id: str
+
+
+@dataclass
+class App:
+    sessions: Sessions
+
+
+@pytest.fixture
+def parcel(database: Sessions) -> Parcel:
+    with database.begin() as session:
+        for _ in range(4):
+            emit(session, EventType.ARTICLE_RECEIVED, new_id(), {"sequence": 1})
+        (parcel,) = lease_due(session, Queue.PIPELINE, room=1)
+    return parcel
+
+
+def running(database: Sessions, parcel: Parcel) -> Any:
+    return Running(parcel.task, Request(str(parcel.token)), App(database))
+
+
+def everything(_: Session, obligations: Collection[Obligation]) -> dict[Obligation, UUID]:
+    return {one: one.event_id for one in obligations}
+
+
+def fulfilled(_: Session, results: Mapping[Obligation, Any]) -> dict[Obligation, Fate]:
+    return {one: Done(outcome="fulfilled") for one in results}
+
+
+def ids(parcel: Parcel) -> list[str]:
+    return [str(one) for one in parcel.event_ids]
+
+
+def ended(database: Sessions) -> int:
+    with database() as session:
+        return session.scalar(select(func.count()).select_from(StepRow)) or 0
+
+
+def failures(database: Sessions) -> dict[UUID, str | None]:
+    with database() as session:
+        rows = session.execute(
+            select(EventTaskRow.event_id, EventTaskRow.last_error).where(EventTaskRow.failures > 0)
+        )
+        return {row.event_id: row.last_error for row in rows}
+
+
+def test_everything_that_was_done_is_struck_off(database: Sessions, parcel: Parcel) -> None:
+    with handling(running(database, parcel), ids(parcel)) as batch:
+        batch.write(fulfilled, batch.compute(str, batch.load(everything)))
+
+    assert ended(database) == 4
+    assert failures(database) == {}
+
+
+def test_one_that_cannot_be_computed_fails_alone(database: Sessions, parcel: Parcel) -> None:
+    bad = parcel.event_ids[1]
+
+    def compute(event: UUID) -> str:
+        if event == bad:
+            raise ValueError("no such thing")
+        return str(event)
+
+    with handling(running(database, parcel), ids(parcel)) as batch:
+        batch.write(fulfilled, batch.compute(compute, batch.load(everything)))
+
+    assert ended(database) == 3
+    assert failures(database) == {bad: "ValueError: no such thing"}
+
+
+def test_one_that_cannot_be_loaded_fails_alone(database: Sessions, parcel: Parcel) -> None:
+    bad = parcel.event_ids[2]
+
+    def load(session: Session, obligations: Collection[Obligation]) -> dict[Obligation, UUID]:
+        if any(one.event_id == bad for one in obligations):
+            raise KeyError("authors")
+        return everything(session, obligations)
+
+    with handling(running(database, parcel), ids(parcel)) as batch:
+        batch.write(fulfilled, batch.compute(str, batch.load(load)))
+
+    assert ended(database) == 3
+    assert failures(database) == {bad: "KeyError: 'authors'"}
+
+
+def test_one_that_the_database_refuses_fails_alone(database: Sessions, parcel: Parcel) -> None:
+    bad = parcel.event_ids[3]
+
+    def store(session: Session, results: Mapping[Obligation, Any]) -> dict[Obligation, Fate]:
+        if any(one.event_id == bad for one in results):
+            session.execute(text("SELECT 1 / 0"))
+        return fulfilled(session, results)
+
+    with handling(running(database, parcel), ids(parcel)) as batch:
+        batch.write(store, batch.compute(str, batch.load(everything)))
+
+    assert ended(database) == 3
+    assert failures(database) == {bad: "DivisionByZero: division by zero"}
+
+
+def test_what_takes_too_long_is_handed_back_as_not_begun(
+    database: Sessions, parcel: Parcel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_module, "COMPUTING_S", -1.0)
+
+    with handling(running(database, parcel), ids(parcel)) as batch:
+        batch.write(fulfilled, batch.compute(str, batch.load(everything)))
+
+    with database() as session:
+        left = session.execute(select(EventTaskRow.starts, EventTaskRow.token, EventTaskRow.failures)).all()
+    assert ended(database) == 1
+    assert left == [(0, None, 0)] * 3
+
+
+def test_a_message_that_is_not_ours_any_more_does_nothing(database: Sessions, parcel: Parcel) -> None:
+    seen: list[Obligation] = []
+    with handling(running(database, parcel), ids(parcel)) as batch:
+        batch.write(fulfilled, batch.compute(str, batch.load(everything)))
+
+    with handling(running(database, parcel), ids(parcel)) as again:
+        seen += again.obligations
+        again.write(fulfilled, again.compute(str, again.load(everything)))
+
+    assert seen == []
+    assert ended(database) == 4
+
+
+def test_a_token_that_was_lost_while_computing_writes_nothing(database: Sessions, parcel: Parcel) -> None:
+    stored: list[Obligation] = []
+
+    def store(session: Session, results: Mapping[Obligation, Any]) -> dict[Obligation, Fate]:
+        stored.extend(results)
+        return fulfilled(session, results)
+
+    with handling(running(database, parcel), ids(parcel)) as batch:
+        results = batch.compute(str, batch.load(everything))
+        with database.begin() as session:
+            session.execute(update(EventTaskRow).values(token=new_id(), started_at=None))
+        batch.write(store, results)
+
+    assert stored == []
+    assert ended(database) == 0
+
+
+def test_a_poisoned_obligation_is_stuck_after_its_last_try(database: Sessions, parcel: Parcel) -> None:
+    with database.begin() as session:
+        session.execute(update(EventTaskRow).values(failures=5))
+
+    with handling(running(database, parcel), ids(parcel)) as batch:
+        batch.write(fulfilled, batch.compute(int, batch.load(_words)))
+
+    with database() as session:
+        assert len(stuck(session)) == 4
+    assert ended(database) == 0
+
+
+def _words(_: Session, obligations: Collection[Obligation]) -> dict[Obligation, str]:
+    return dict.fromkeys(obligations, "no number")

@@ -1,0 +1,132 @@
+"""Claims and flushes: what a sender may take, and that only its owner changes a delivery."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from publisher.database import Sessions
+from publisher.ids import new_id
+from publisher.notify.claim import Claim, Room, claim
+from publisher.notify.flush import Report, disable_gone, flush
+from publisher.notify.outcome import Answer, DeliveryState, judge
+from publisher.notify.shards import Lease, beat
+from publisher.schema import DeliveryRow
+from tests.stages.subscribers import BOX, Subscribers, leases_end
+
+PENDING, SUCCEEDED = DeliveryState.PENDING, DeliveryState.SUCCEEDED
+HELD, CANCELLED = DeliveryState.HELD, DeliveryState.CANCELLED
+
+
+def claimed_by(session: Session, me: UUID) -> tuple[dict[int, Lease], Claim]:
+    leases = dict(beat(session, me, in_flight=0, busy=(), started=time.monotonic()).leases)
+    return leases, claim(session, leases, Room(slots=10), box=BOX, now=datetime.now(UTC))
+
+
+def report_of(found: Claim, answer: Answer) -> list[Report]:
+    at = datetime.now(UTC)
+    return [
+        Report(
+            claimed=one,
+            answer=answer,
+            outcome=judge(answer, attempts=one.attempts + 1, at=at, jitter=0.0),
+            at=at,
+            ended_at=at,
+        )
+        for one in found.deliveries
+    ]
+
+
+@pytest.mark.parametrize("status", [204, 500, 410])
+def test_a_pump_that_slept_past_its_lease_changes_nothing(database: Sessions, status: int) -> None:
+    some = Subscribers(database)
+    reader = some.subscribe()
+    some.tell(reader)
+    sleeping, awake = new_id(), new_id()
+    with some.sessions.begin() as session:
+        _, found = claimed_by(session, sleeping)
+    leases_end(some.sessions, sleeping)
+    with some.sessions.begin() as session:
+        claimed_by(session, awake)
+    reports = report_of(found, Answer(status=status))
+
+    with some.sessions.begin() as session:
+        disabled = disable_gone(session, reports[0])
+        recorded = flush(session, reports)
+
+    (delivery,) = some.deliveries()
+    assert (recorded, disabled) == (0, False)
+    assert (delivery.state, delivery.attempts, some.attempts()) == (PENDING, 0, [])
+    assert some.endpoint(reader).enabled
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "status", "expected"),
+    [
+        (CANCELLED, 500, CANCELLED),
+        (CANCELLED, 204, SUCCEEDED),
+        (HELD, 500, HELD),
+        (HELD, 204, SUCCEEDED),
+    ],
+)
+def test_what_was_decided_while_a_request_was_in_flight_stays_unless_it_arrived(
+    database: Sessions, meanwhile: DeliveryState, status: int, expected: DeliveryState
+) -> None:
+    some = Subscribers(database)
+    some.tell(some.subscribe())
+    with some.sessions.begin() as session:
+        _, found = claimed_by(session, new_id())
+        session.execute(update(DeliveryRow).values(state=meanwhile, next_attempt_at=None))
+
+    with some.sessions.begin() as session:
+        flush(session, report_of(found, Answer(status=status)))
+
+    (delivery,) = some.deliveries()
+    assert (delivery.state, delivery.attempts, delivery.next_attempt_at) == (expected, 1, None)
+
+
+def test_a_header_that_is_no_text_can_be_recorded(database: Sessions) -> None:
+    some = Subscribers(database)
+    some.tell(some.subscribe())
+    with some.sessions.begin() as session:
+        _, found = claimed_by(session, new_id())
+    answer = Answer(status=503, headers={"retry-after": "\udcff\udc00 soon"})
+
+    with some.sessions.begin() as session:
+        recorded = flush(session, report_of(found, answer))
+
+    assert recorded == 1
+    assert some.attempts()[0].response_headers == {"retry-after": "?? soon"}
+
+
+def test_a_look_takes_no_more_than_there_is_room_for(database: Sessions) -> None:
+    some = Subscribers(database)
+    readers = [some.subscribe() for _ in range(30)]
+    some.tell(*readers)
+    with some.sessions.begin() as session:
+        leases, found = claimed_by(session, new_id())
+        busy = [one.id for one in found.deliveries]
+
+        rest = claim(session, leases, Room(slots=100, busy=busy), box=BOX, now=datetime.now(UTC))
+
+    assert (len(found.deliveries), found.more) == (10, True)
+    assert len(rest.deliveries) + len(busy) == 30
+    assert not {one.id for one in rest.deliveries} & set(busy)
+
+
+def test_what_is_not_due_or_not_ours_is_left_alone(database: Sessions) -> None:
+    some = Subscribers(database)
+    reader = some.subscribe()
+    some.tell(reader, next_attempt_at=datetime.now(UTC) + timedelta(minutes=1))
+    with some.sessions.begin() as session:
+        leases, found = claimed_by(session, new_id())
+        soon = datetime.now(UTC) + timedelta(minutes=2)
+        ours = claim(session, leases, Room(slots=10), box=BOX, now=soon, at=soon)
+        del leases[some.endpoint(reader).shard]
+
+        others = claim(session, leases, Room(slots=10), box=BOX, now=soon, at=soon)
+
+    assert [len(one.deliveries) for one in (found, ours, others)] == [0, 1, 0]

@@ -1,0 +1,351 @@
+"""From an event to one message, and from that to a delivery for each endpoint that is to get it."""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from publisher.database import Sessions
+from publisher.events import EventType
+from publisher.notify import audience, fan_out
+from publisher.notify.endpoint_in import EndpointIn
+from publisher.notify.endpoints import create, disable, remove, send_test
+from publisher.notify.fan_out import prepare, store_deliveries
+from publisher.notify.happened import load_happened
+from publisher.notify.outcome import DeliveryState
+from publisher.notify.secrets import SecretBox
+from publisher.outbox.obligation import Done, Fate, Obligation, Postponed
+from publisher.retract import retract
+from publisher.schema import DeliveryRow, EndpointRow, MessageRow
+from tests.stages.articles import ARCHIVE, owed, published, recorded, run, run_enrich, run_publish
+
+BOX = SecretBox("a key that only tests use")
+PENDING, HELD, CANCELLED = DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.CANCELLED
+LOAD = partial(load_happened, archive=ARCHIVE)
+
+
+def endpoint(session: Session, *event_types: str, **members: object) -> UUID:
+    wanted = {"url": "https://example.com/hook", "event_types": list(event_types) or ["article.*"], **members}
+    return create(session, EndpointIn.model_validate(wanted), box=BOX)[0].id
+
+
+def run_fan_out(session: Session) -> list[Fate]:
+    return list(run(session, "fan_out", LOAD, prepare, store_deliveries).values())
+
+
+def correct(session: Session, **fields: object) -> None:
+    recorded(session, title="Một tiêu đề khác", **fields)
+    run_enrich(session)
+    run_publish(session)
+
+
+def deliveries(session: Session, endpoint_id: UUID) -> Sequence[tuple[int | None, str]]:
+    """Return sequence and state of what an endpoint is owed."""
+    rows = session.execute(
+        select(DeliveryRow.sequence, DeliveryRow.state)
+        .where(DeliveryRow.endpoint_id == endpoint_id)
+        .order_by(DeliveryRow.sequence)
+    )
+    return [(row.sequence, row.state) for row in rows]
+
+
+def told(session: Session) -> list[str]:
+    """Return the types of the messages."""
+    return list(session.scalars(select(MessageRow.type).order_by(MessageRow.id)))
+
+
+def test_a_published_article_is_owed_to_every_endpoint_that_asks_for_it(session: Session) -> None:
+    asking = [endpoint(session), endpoint(session, "*"), endpoint(session, "article.published")]
+    others = [endpoint(session, "article.retracted"), endpoint(session, "endpoint.*")]
+    published(session)
+
+    fates = run_fan_out(session)
+
+    assert fates == [Done(outcome="fanned_out")]
+    assert [deliveries(session, one) for one in asking] == [[(1, PENDING)]] * 3
+    assert [deliveries(session, one) for one in others] == [[]] * 2
+
+
+def test_a_message_is_stored_once_however_many_get_it(session: Session) -> None:
+    for _ in range(5):
+        endpoint(session)
+    identifier = published(session)
+
+    run_fan_out(session)
+
+    message = session.scalars(select(MessageRow)).one()
+    assert message.body is not None
+    body = json.loads(message.body)
+    assert body["type"] == "article.published"
+    assert (body["data"]["id"], body["data"]["sequence"]) == (str(identifier), 1)
+    assert body["data"]["link"] == "https://news.example/a"
+
+
+def test_an_article_outside_the_categories_of_an_endpoint_is_not_owed_to_it(session: Session) -> None:
+    society = endpoint(session, categories=["xa hoi"])
+    sports = endpoint(session, categories=["Thể thao"])
+    published(session, categories=("Xã hội",))
+
+    run_fan_out(session)
+
+    assert deliveries(session, society) == [(1, PENDING)]
+    assert deliveries(session, sports) == []
+
+
+def test_an_endpoint_that_was_made_later_is_not_told_of_the_past(session: Session) -> None:
+    late = endpoint(session)
+    session.execute(update(EndpointRow).values(created_at=func.now() + timedelta(milliseconds=1)))
+    published(session)
+
+    run_fan_out(session)
+
+    assert deliveries(session, late) == []
+    assert told(session) == ["article.published"]
+
+
+def test_what_happens_while_an_endpoint_is_disabled_is_held_for_it(session: Session) -> None:
+    disabled, gone = endpoint(session), endpoint(session)
+    disable(session, disabled, "manual")
+    remove(session, gone)
+    published(session)
+
+    run_fan_out(session)
+
+    assert deliveries(session, disabled) == [(1, HELD)]
+    assert deliveries(session, gone) == []
+
+
+def test_a_fan_out_that_runs_twice_changes_nothing(session: Session) -> None:
+    reader = endpoint(session)
+    published(session)
+    obligations = owed(session, "fan_out")
+    messages = {one: prepare(value) for one, value in LOAD(session, obligations).items()}
+    store_deliveries(session, messages)
+
+    store_deliveries(session, messages)
+
+    assert deliveries(session, reader) == [(1, PENDING)]
+    assert told(session) == ["article.published"]
+
+
+def test_an_article_that_is_published_without_notice_makes_no_message(session: Session) -> None:
+    reader = endpoint(session)
+    published(session, notify=False)
+
+    fates = run_fan_out(session)
+
+    assert fates == [Done(outcome="silent")]
+    assert (deliveries(session, reader), told(session)) == ([], [])
+
+
+def test_a_correction_takes_the_place_of_what_was_never_sent(session: Session) -> None:
+    reader = endpoint(session)
+    published(session)
+    run_fan_out(session)
+    correct(session)
+
+    run_fan_out(session)
+
+    assert deliveries(session, reader) == [(1, CANCELLED), (2, PENDING)]
+
+
+def test_what_was_tried_already_stays_when_a_correction_comes(session: Session) -> None:
+    reader = endpoint(session)
+    published(session)
+    run_fan_out(session)
+    session.execute(update(DeliveryRow).values(attempts=1))
+    correct(session)
+
+    run_fan_out(session)
+
+    assert deliveries(session, reader) == [(1, PENDING), (2, PENDING)]
+
+
+def test_an_endpoint_that_asks_for_no_corrections_still_gets_the_article(session: Session) -> None:
+    reader = endpoint(session, "article.published")
+    published(session)
+    run_fan_out(session)
+    correct(session)
+
+    run_fan_out(session)
+
+    assert deliveries(session, reader) == [(1, PENDING)]
+
+
+def test_a_late_fan_out_of_an_older_revision_leaves_out_who_has_a_newer_one(session: Session) -> None:
+    both, first_only = endpoint(session), endpoint(session, "article.published")
+    published(session)
+    correct(session)
+    obligations = owed(session, "fan_out")
+    messages = {one: prepare(value) for one, value in LOAD(session, obligations).items()}
+    first, second = messages.items()
+    store_deliveries(session, dict([second]))
+
+    store_deliveries(session, dict([first]))
+
+    assert deliveries(session, both) == [(2, PENDING)]
+    assert deliveries(session, first_only) == [(1, PENDING)]
+
+
+def test_a_retraction_cancels_what_waits_and_is_told_to_who_has_the_article(session: Session) -> None:
+    reader, first_only = endpoint(session), endpoint(session, "article.published")
+    never = endpoint(session, "article.retracted")
+    disabled = endpoint(session)
+    disable(session, disabled, "manual")
+    identifier = published(session)
+    run_fan_out(session)
+    retract(session, identifier, reason="sai sự thật")
+
+    run_fan_out(session)
+
+    assert deliveries(session, reader) == [(1, CANCELLED), (2, PENDING)]
+    assert deliveries(session, first_only) == [(1, CANCELLED)]
+    assert deliveries(session, never) == []
+    assert deliveries(session, disabled) == [(1, CANCELLED), (2, HELD)]
+
+
+def test_a_retraction_reaches_who_has_the_article_even_when_its_category_has_changed(
+    session: Session,
+) -> None:
+    society = endpoint(session, categories=["Xã hội"])
+    identifier = published(session, categories=("Xã hội",))
+    run_fan_out(session)
+    correct(session, categories=("Thể thao",))
+    run_fan_out(session)
+    retract(session, identifier, reason=None)
+
+    run_fan_out(session)
+
+    assert deliveries(session, society) == [(1, CANCELLED), (3, PENDING)]
+
+
+def test_a_retraction_tells_nothing_of_the_content(session: Session) -> None:
+    endpoint(session)
+    identifier = published(session)
+    run_fan_out(session)
+    retract(session, identifier, reason="sai sự thật")
+
+    run_fan_out(session)
+
+    first, notice = session.scalars(select(MessageRow).order_by(MessageRow.id))
+    assert first.body is None
+    assert notice.body is not None
+    assert json.loads(notice.body)["data"].keys() == {
+        "id",
+        "uri",
+        "sequence",
+        "url",
+        "retracted_at",
+        "reason",
+    }
+
+
+def test_a_fan_out_that_comes_after_the_retraction_writes_nothing(session: Session) -> None:
+    reader = endpoint(session)
+    identifier = published(session)
+    obligations = owed(session, "fan_out")
+    messages = {one: prepare(value) for one, value in LOAD(session, obligations).items()}
+    retract(session, identifier, reason=None)
+
+    fates = store_deliveries(session, messages)
+
+    assert list(fates.values()) == [Done(outcome="superseded")]
+    assert (deliveries(session, reader), told(session)) == ([], [])
+
+
+def test_what_was_published_before_a_retraction_stays_unsaid_after_a_restoration(session: Session) -> None:
+    reader = endpoint(session)
+    identifier = published(session)
+    retract(session, identifier, reason=None)
+    recorded(session, restore=True)
+    run_enrich(session)
+    run_publish(session)
+
+    fates = run_fan_out(session)
+
+    assert fates.count(Done(outcome="superseded")) == 1
+    assert deliveries(session, reader) == [(3, PENDING)]
+    assert told(session) == ["article.retracted", "article.published"]
+
+
+def test_many_endpoints_are_written_in_slices_each_of_them_once(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audience, "SLICE", 3)
+    monkeypatch.setattr(fan_out, "START_S", 0.0)
+    readers = [endpoint(session) for _ in range(10)]
+    published(session)
+
+    starts = [run_fan_out(session) for _ in range(4)]
+
+    assert [type(fate) for start in starts for fate in start] == [Postponed, Postponed, Postponed, Done]
+    assert [deliveries(session, one) for one in readers] == [[(1, PENDING)]] * 10
+
+
+def test_a_retraction_cancels_in_slices_too(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    readers = [endpoint(session) for _ in range(7)]
+    identifier = published(session)
+    run_fan_out(session)
+    monkeypatch.setattr(audience, "SLICE", 3)
+    monkeypatch.setattr(fan_out, "START_S", 0.0)
+    retract(session, identifier, reason=None)
+
+    starts = [run_fan_out(session) for _ in range(3)]
+
+    assert [type(fate) for start in starts for fate in start] == [Postponed, Postponed, Done]
+    assert [deliveries(session, one) for one in readers] == [[(1, CANCELLED), (2, PENDING)]] * 7
+
+
+def test_a_test_goes_to_its_endpoint_alone_whatever_it_asks_for(session: Session) -> None:
+    tested, other = endpoint(session), endpoint(session, "*")
+    send_test(session, tested)
+
+    run_fan_out(session)
+
+    assert deliveries(session, tested) == [(None, PENDING)]
+    assert deliveries(session, other) == []
+
+
+def test_that_an_endpoint_was_disabled_is_told_to_who_asks(session: Session) -> None:
+    watching, disabled = endpoint(session, "endpoint.disabled"), endpoint(session)
+    disable(session, disabled, "gone")
+
+    run_fan_out(session)
+
+    assert deliveries(session, watching) == [(None, PENDING)]
+    assert deliveries(session, disabled) == []
+
+
+def test_an_event_is_told_with_the_time_of_the_record(database: Sessions) -> None:
+    with database.begin() as session:
+        endpoint(session)
+        published(session)
+        obligations = owed(session, "fan_out")
+
+        happened = LOAD(session, obligations)
+
+        now = session.scalar(select(func.now()))
+    assert [one.time for one in happened.values()] == [now]
+
+
+def test_an_event_of_an_article_that_is_not_there_is_left_out(session: Session) -> None:
+    published(session)
+    real = owed(session, "fan_out")[0]
+    missing = Obligation(
+        event_id=real.event_id,
+        task=real.task,
+        type=EventType.ARTICLE_CORRECTED,
+        subject=UUID(int=1),
+        queued_at=real.queued_at,
+        started_at=real.started_at,
+        data={"sequence": 1},
+    )
+
+    happened = LOAD(session, [missing])
+
+    assert happened == {}

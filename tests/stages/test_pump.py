@@ -1,0 +1,403 @@
+"""The pump: what is due arrives, signed, once; what fails comes again; what may not be sent is not."""
+
+import itertools
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Engine, func, select, text, update
+from standardwebhooks.webhooks import Webhook
+
+from publisher.database import Sessions
+from publisher.events import EventType
+from publisher.notify import pump, shards
+from publisher.notify.claim import Claim, claim
+from publisher.notify.endpoints import disable, remove, rotate_secret
+from publisher.notify.outcome import DeliveryState
+from publisher.notify.schedule import MAX_ATTEMPTS
+from publisher.notify.secrets import show_secret
+from publisher.schema import (
+    DeliveryRow,
+    EventRow,
+    ShardLeaseRow,
+)
+from tests.receivers import Received, Receivers, Reply
+from tests.stages.pumps import RunningPump
+from tests.stages.subscribers import BODY, BOX, Subscribers, leases_end
+from tests.waiting import eventually
+
+PENDING, SUCCEEDED, FAILED = DeliveryState.PENDING, DeliveryState.SUCCEEDED, DeliveryState.FAILED
+HELD, CANCELLED = DeliveryState.HELD, DeliveryState.CANCELLED
+
+
+Answering = Callable[[Received], Reply]
+Making = Callable[..., "Listening"]
+
+
+class Listening(Subscribers):
+    """Endpoints at a server of this machine."""
+
+    def __init__(self, sessions: Sessions, receivers: Receivers) -> None:
+        super().__init__(sessions, lambda path, host: receivers.url(path, host=host))
+        self.receivers = receivers
+
+
+@pytest.fixture
+def subscribers(database: Sessions) -> Iterator[Making]:
+    """Makes subscribers that answer as a test wishes; by default with 204, at once."""
+    started: list[Receivers] = []
+
+    def make(answering: Answering = lambda _: Reply()) -> Listening:
+        receivers = Receivers(answering)
+        started.append(receivers.__enter__())
+        return Listening(database, receivers)
+
+    yield make
+    for receivers in started:
+        receivers.__exit__(None, None, None)
+
+
+def verified(received: Received, secret: bytes) -> object:
+    """Return the webhook's body, checked by the reference library."""
+    return Webhook(show_secret(secret)).verify(received.body, dict(received.headers))
+
+
+def shards_of(sessions: Sessions) -> Counter[UUID | None]:
+    with sessions() as session:
+        return Counter(session.scalars(select(ShardLeaseRow.holder)))
+
+
+def test_what_is_due_arrives_signed(subscribers: Making) -> None:
+    some = subscribers()
+    reader = some.subscribe("/hook")
+    message = some.tell(reader)
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.all_are(SUCCEEDED))
+
+    (received,) = some.receivers.received()
+    assert verified(received, some.secrets[reader]) == json.loads(BODY)
+    assert received.path == "/hook"
+    assert received.body == BODY
+    assert received.headers["webhook-id"] == f"msg_{message.hex}"
+    assert received.headers["publisher-sequence"] == "4"
+    assert received.headers["content-type"] == "application/json"
+    assert received.headers["user-agent"].startswith("publisher/")
+
+
+def test_every_attempt_is_on_record(subscribers: Making) -> None:
+    some = subscribers(lambda _: Reply(status=201, body="đã nhận\x00\n".encode() + b"\xff"))
+    reader = some.subscribe("/hook")
+    some.tell(reader, trigger="replay")
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.all_are(SUCCEEDED))
+
+    (attempt,) = some.attempts()
+    (delivery,) = some.deliveries()
+    assert (attempt.number, attempt.trigger, attempt.status, attempt.error) == (1, "replay", 201, None)
+    assert (attempt.address, attempt.url) == ("127.0.0.1", some.receivers.url("/hook"))
+    assert attempt.response_body == "đã nhận\ufffd\n\ufffd"
+    assert (delivery.attempts, delivery.last_status, delivery.trigger) == (1, 201, "auto")
+    assert delivery.next_attempt_at is None
+
+
+def test_a_failed_attempt_comes_again_with_the_same_id_and_body_and_a_new_timestamp(
+    subscribers: Making,
+) -> None:
+    replies = iter([Reply(status=500), Reply()])
+    some = subscribers(lambda _: next(replies))
+    reader = some.subscribe()
+    some.tell(reader)
+
+    with RunningPump(some.sessions, BOX):
+        eventually(some.attempts)
+        (failed,) = some.deliveries()
+        some.due_in(1.0)
+        eventually(lambda: some.all_are(SUCCEEDED))
+
+    first, second = some.receivers.received()
+    assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
+    assert int(first.headers["webhook-timestamp"]) < int(second.headers["webhook-timestamp"])
+    assert verified(second, some.secrets[reader])
+    assert (failed.state, failed.last_status) == (PENDING, 500)
+    assert [attempt.number for attempt in some.attempts()] == [1, 2]
+
+
+def test_the_first_retry_is_due_after_about_five_seconds(subscribers: Making) -> None:
+    some = subscribers(lambda _: Reply(status=500))
+    some.tell(some.subscribe())
+
+    with RunningPump(some.sessions, BOX):
+        eventually(some.attempts)
+
+    (delivery,), (attempt,) = some.deliveries(), some.attempts()
+    assert delivery.next_attempt_at is not None
+    wait = delivery.next_attempt_at - attempt.at
+    assert timedelta(seconds=3.9) < wait < timedelta(seconds=7)
+
+
+def test_the_last_attempt_of_the_schedule_fails_the_delivery(subscribers: Making) -> None:
+    some = subscribers(lambda _: Reply(status=503))
+    some.tell(some.subscribe(), attempts=MAX_ATTEMPTS - 1)
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.all_are(FAILED))
+
+    (delivery,) = some.deliveries()
+    assert (delivery.attempts, delivery.next_attempt_at) == (MAX_ATTEMPTS, None)
+
+
+def test_an_endpoint_that_answers_410_is_disabled_once_and_the_rest_is_held(subscribers: Making) -> None:
+    some = subscribers(lambda one: Reply(status=410 if one.path == "/gone" else 204))
+    gone, healthy = some.subscribe("/gone"), some.subscribe("/healthy")
+    for _ in range(5):
+        some.tell(gone, healthy)
+    with some.sessions.begin() as session:
+        later = func.now() + timedelta(hours=1)
+        waiting = select(DeliveryRow.id).where(DeliveryRow.endpoint_id == gone).limit(1)
+        session.execute(
+            update(DeliveryRow)
+            .where(DeliveryRow.id == waiting.scalar_subquery())
+            .values(next_attempt_at=later)
+        )
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.states() == {SUCCEEDED: 5, HELD: 5})
+
+    endpoint = some.endpoint(gone)
+    assert (endpoint.enabled, endpoint.disabled_reason) == (False, "gone")
+    with some.sessions() as session:
+        disabled = session.scalar(select(func.count()).where(EventRow.type == EventType.ENDPOINT_DISABLED))
+    assert disabled == 1
+    assert len(some.receivers.received("/gone")) == 4
+
+
+def test_a_redirect_is_a_failure_and_its_target_is_never_contacted(subscribers: Making) -> None:
+    some = subscribers(lambda one: Reply(status=307, headers={"location": "/target"}))
+    some.tell(some.subscribe("/moved"))
+
+    with RunningPump(some.sessions, BOX):
+        eventually(some.attempts)
+
+    (delivery,) = some.deliveries()
+    assert (delivery.state, delivery.last_status) == (PENDING, 307)
+    assert some.receivers.received("/target") == []
+
+
+def test_retry_after_silences_the_endpoint_for_every_message_and_nobody_else(subscribers: Making) -> None:
+    busy = Reply(status=429, headers={"retry-after": "120"})
+    some = subscribers(lambda one: busy if one.path == "/busy" else Reply())
+    asking, other = some.subscribe("/busy"), some.subscribe("/other")
+    some.tell(asking)
+
+    with RunningPump(some.sessions, BOX):
+        eventually(some.attempts)
+        some.tell(asking, other)
+        eventually(lambda: some.receivers.received("/other"))
+        some.tell(other)
+        eventually(lambda: len(some.receivers.received("/other")) == 2)
+
+    assert len(some.receivers.received("/busy")) == 1
+    paused_until = some.endpoint(asking).paused_until
+    assert paused_until is not None
+    assert timedelta(seconds=100) < paused_until - datetime.now(UTC) < timedelta(seconds=121)
+    tried = next(one for one in some.deliveries() if one.attempts)
+    assert tried.next_attempt_at is not None
+    assert tried.next_attempt_at - datetime.now(UTC) > timedelta(seconds=100)
+
+
+def test_both_secrets_sign_while_a_rotation_lasts(subscribers: Making) -> None:
+    some = subscribers()
+    reader = some.subscribe()
+    with some.sessions.begin() as session:
+        new, _ = rotate_secret(session, reader, box=BOX, at=datetime.now(UTC))
+    some.tell(reader)
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.all_are(SUCCEEDED))
+
+    (received,) = some.receivers.received()
+    assert verified(received, some.secrets[reader]) == verified(received, new)
+
+
+def test_what_can_never_be_sent_is_put_aside(subscribers: Making) -> None:
+    some = subscribers()
+    disabled, deleted, healthy = some.subscribe(), some.subscribe(), some.subscribe()
+    with some.sessions.begin() as session:
+        disable(session, disabled, "manual")
+        remove(session, deleted)
+    some.tell(disabled, deleted)
+    some.tell(healthy, body=None)
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.states() == {HELD: 1, CANCELLED: 2})
+
+    assert some.receivers.received() == []
+
+
+def test_an_endpoint_never_gets_more_requests_at_a_time_than_it_takes(subscribers: Making) -> None:
+    some = subscribers(lambda _: Reply(after_s=0.05))
+    reader = some.subscribe(max_in_flight=2)
+    for _ in range(9):
+        some.tell(reader)
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.all_are(SUCCEEDED))
+
+    begun = sorted(one.at for one in some.receivers.received())
+    assert len(begun) == 9
+    assert all(later - earlier > 0.045 for earlier, later in zip(begun, begun[2:], strict=False))
+
+
+def test_a_slow_endpoint_keeps_nobody_waiting(subscribers: Making) -> None:
+    some = subscribers(lambda one: Reply(after_s=3.0 if one.path == "/slow" else 0.0))
+    slow, quick = some.subscribe("/slow"), some.subscribe("/quick")
+    for _ in range(30):
+        some.tell(slow)
+    with RunningPump(some.sessions, BOX, drain_s=0.1):
+        eventually(lambda: len(some.receivers.received("/slow")) == 10)
+        some.tell(quick)
+        asked = time.monotonic()
+
+        eventually(lambda: some.receivers.received("/quick"))
+
+    assert some.receivers.received("/quick")[0].at - asked < 1.0
+    assert len(some.receivers.received("/slow")) == 10
+
+
+def test_two_pumps_share_the_shards_and_deliver_everything_once(subscribers: Making) -> None:
+    some = subscribers(lambda _: Reply(after_s=0.01))
+    readers = [some.subscribe(f"/{number}", host=number + 1) for number in range(200)]
+    with RunningPump(some.sessions, BOX) as first, RunningPump(some.sessions, BOX) as second:
+        eventually(lambda: shards_of(some.sessions) == {first.id: 32, second.id: 32})
+
+        for _ in range(5):
+            some.tell(*readers)
+        eventually(lambda: some.all_are(SUCCEEDED), within_s=30)
+
+    assert len(some.receivers.received()) == 1_000
+    assert len(some.attempts()) == 1_000
+
+
+def test_a_second_pump_that_starts_in_the_middle_repeats_nothing(subscribers: Making) -> None:
+    some = subscribers(lambda _: Reply(after_s=0.2))
+    readers = [some.subscribe(f"/{number}", max_in_flight=1) for number in range(100)]
+    for _ in range(15):
+        some.tell(*readers)
+
+    with RunningPump(some.sessions, BOX) as first:
+        eventually(lambda: some.states()[SUCCEEDED] > 100)
+        with RunningPump(some.sessions, BOX) as second:
+            eventually(lambda: shards_of(some.sessions) == {first.id: 32, second.id: 32})
+            eventually(lambda: some.all_are(SUCCEEDED), within_s=30)
+
+    assert len(some.receivers.received()) == 1_500
+
+
+def test_what_a_killed_pump_had_in_flight_is_sent_again_under_the_same_id(subscribers: Making) -> None:
+    begun = itertools.count(1)
+    some = subscribers(lambda _: Reply(after_s=30.0 if next(begun) <= 5 else 0.0))
+    readers = [some.subscribe(f"/{number}") for number in range(5)]
+    some.tell(*readers)
+    with RunningPump(some.sessions, BOX) as killed:
+        eventually(lambda: len(some.receivers.received()) == 5)
+        killed.crash()
+    leases_end(some.sessions, killed.id)
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.all_are(SUCCEEDED))
+
+    received = some.receivers.received()
+    assert len(received) == 10
+    assert len({one.headers["webhook-id"] for one in received}) == 1
+    assert Counter(one.path for one in received) == {f"/{number}": 2 for number in range(5)}
+
+
+def test_a_dead_pumps_shards_are_taken_over_when_their_leases_end(subscribers: Making) -> None:
+    some = subscribers()
+    reader = some.subscribe()
+    with RunningPump(some.sessions, BOX) as killed:
+        eventually(lambda: shards_of(some.sessions) == {killed.id: 64})
+        killed.crash()
+    some.tell(reader)
+    asked = time.monotonic()
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.all_are(SUCCEEDED), within_s=9)
+
+    assert some.receivers.received()[0].at - asked < 8.0
+
+
+def test_a_pump_that_is_told_to_stop_finishes_what_it_has_begun(subscribers: Making) -> None:
+    some = subscribers(lambda _: Reply(after_s=0.5))
+    some.tell(some.subscribe())
+    with RunningPump(some.sessions, BOX) as stopped:
+        eventually(some.receivers.received)
+
+        stopped.stop()
+
+        assert some.all_are(SUCCEEDED)
+        assert shards_of(some.sessions) == {None: 64}
+
+
+def test_what_a_stopping_pump_cannot_finish_stays_due(subscribers: Making) -> None:
+    some = subscribers(lambda _: Reply(after_s=20.0))
+    some.tell(some.subscribe())
+    with RunningPump(some.sessions, BOX, drain_s=0.2) as stopped:
+        eventually(some.receivers.received)
+
+        stopped.stop()
+
+    (delivery,) = some.deliveries()
+    assert (delivery.state, delivery.attempts) == (PENDING, 0)
+    assert shards_of(some.sessions) == {None: 64}
+
+
+def test_outcomes_are_kept_while_the_database_is_away(subscribers: Making, engine: Engine) -> None:
+    some = subscribers(lambda _: Reply(after_s=0.3))
+    some.tell(some.subscribe())
+    with RunningPump(some.sessions, BOX):
+        eventually(some.receivers.received)
+        with engine.connect() as blocking:
+            blocking.execute(text("LOCK TABLE delivery IN EXCLUSIVE MODE"))
+            waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            eventually(lambda: blocking.scalar(waiting))
+            others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            kill = f"SELECT pg_terminate_backend(pid) FROM ({others}) AS one WHERE pid <> pg_backend_pid()"
+            blocking.execute(text(kill))
+            blocking.rollback()
+
+        eventually(lambda: some.all_are(SUCCEEDED))
+
+    assert len(some.receivers.received()) == 1
+    assert len(some.attempts()) == 1
+
+
+def test_nothing_is_sent_under_a_lease_that_ran_out_since_the_claim(
+    subscribers: Making, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = subscribers()
+    some.tell(some.subscribe())
+    monkeypatch.setattr(shards, "LEASE", timedelta(seconds=1))
+    claimed_at: list[float] = []
+
+    def slow_at_first(*args: Any, **names: Any) -> Claim:
+        found = claim(*args, **names)
+        if found.deliveries:
+            claimed_at.append(time.monotonic())
+            time.sleep(1.0 if len(claimed_at) == 1 else 0.0)
+        return found
+
+    monkeypatch.setattr(pump, "claim", slow_at_first)
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.all_are(SUCCEEDED))
+
+    (received,) = some.receivers.received()
+    assert len(claimed_at) == 2
+    assert received.at > claimed_at[1]

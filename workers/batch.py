@@ -1,0 +1,164 @@
+"""Run one stage over one message: begin under its token, compute outside a transaction, write once.
+
+The only place that catches whatever a stage raises: one article must not take its neighbours along.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+from celery import Task
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from publisher.database import Sessions
+from publisher.outbox.obligation import Done, Failed, Fate, Obligation
+from publisher.outbox.work import begin, hand_back, hold, settle
+
+COMPUTING_S = 1.0
+"""After this long the rest of a batch is handed back as not begun."""
+
+Loaded = TypeVar("Loaded")
+Result = TypeVar("Result")
+Loader = Callable[[Session, Collection[Obligation]], Mapping[Obligation, Loaded]]
+Store = Callable[[Session, Mapping[Obligation, Result]], Mapping[Obligation, Fate]]
+log = structlog.get_logger("publisher.step")
+
+
+class Batch:
+    """The obligations of one message that are ours.
+
+    A stage calls `load`, `compute` and `write` in this order; `write` alone changes anything. Without
+    obligations (the message came twice, or too late) each of them does nothing.
+    """
+
+    def __init__(self, sessions: Sessions, obligations: Collection[Obligation], token: UUID) -> None:
+        self.obligations = list(obligations)
+        self._sessions = sessions
+        self._token = token
+        self._failed: dict[Obligation, Failed] = {}
+        self._unstarted: list[Obligation] = []
+
+    def each(self) -> Mapping[Obligation, Obligation]:
+        """Return the obligations themselves, for a stage that computes nothing."""
+        return {one: one for one in self.obligations}
+
+    def load(self, loader: Loader[Loaded]) -> Mapping[Obligation, Loaded]:
+        """Read what the computing needs; what the loader leaves out needs none.
+
+        When it raises, each obligation is loaded alone, so that the one which cannot be read fails alone.
+        """
+        try:
+            return self._load(self.obligations, loader)
+        except Exception as error:
+            _raise_if_disconnected(error)
+        loaded: dict[Obligation, Loaded] = {}
+        for one in self.obligations:
+            try:
+                loaded.update(self._load([one], loader))
+            except Exception as error:
+                self._fail(one, error)
+        return loaded
+
+    def compute(
+        self, function: Callable[[Loaded], Result], loaded: Mapping[Obligation, Loaded]
+    ) -> dict[Obligation, Result]:
+        """Apply a pure function to each; one that raises fails alone, and time is bounded."""
+        results: dict[Obligation, Result] = {}
+        deadline = time.monotonic() + COMPUTING_S
+        for one, value in loaded.items():
+            if results and time.monotonic() > deadline:
+                self._unstarted.append(one)
+                continue
+            try:
+                results[one] = function(value)
+            except Exception as error:
+                self._fail(one, error)
+        return results
+
+    def write(self, store: Store[Result], results: Mapping[Obligation, Result]) -> None:
+        """Store the results, and strike off the obligations, in one transaction.
+
+        When it raises, each obligation is stored in a transaction of its own, so that the one which cannot
+        be stored fails alone.
+        """
+        if not self.obligations:
+            return
+        try:
+            self._commit(self.obligations, store, results)
+        except Exception as error:
+            _raise_if_disconnected(error)
+            for one in self.obligations:
+                self._write_alone(one, store, results)
+
+    def _write_alone(
+        self, one: Obligation, store: Store[Result], results: Mapping[Obligation, Result]
+    ) -> None:
+        try:
+            self._commit([one], store, results)
+        except Exception as error:
+            self._fail(one, error)
+            self._commit([one], store, {})
+
+    def _fail(self, one: Obligation, error: Exception) -> None:
+        _raise_if_disconnected(error)
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        self._failed[one] = Failed(error=f"{type(reason).__name__}: {reason}")
+
+    def _load(
+        self, obligations: Collection[Obligation], loader: Loader[Loaded]
+    ) -> Mapping[Obligation, Loaded]:
+        if not obligations:
+            return {}
+        with self._sessions() as session:
+            return loader(session, obligations)
+
+    def _commit(
+        self, obligations: Collection[Obligation], store: Store[Result], results: Mapping[Obligation, Result]
+    ) -> None:
+        with self._sessions.begin() as session:
+            held = hold(session, obligations, self._token)
+            unstarted = [one for one in held if one in self._unstarted]
+            failed = {one: self._failed[one] for one in held if one in self._failed}
+            stored = {one: results[one] for one in held if one in results and one not in failed}
+            fates: dict[Obligation, Fate] = dict.fromkeys(
+                (one for one in held if one not in unstarted), Done(outcome="nothing to do")
+            )
+            if stored:
+                fates.update(store(session, stored))
+            fates.update(failed)
+            settle(session, fates)
+            hand_back(session, unstarted)
+        for one, fate in fates.items():
+            _report(one, fate)
+
+
+@contextmanager
+def handling(task: Task, event_ids: Collection[str]) -> Iterator[Batch]:
+    """Begin what this message's token was leased for.
+
+    Args:
+        task: the running task; its id is the token.
+    """
+    token = UUID(task.request.id)
+    sessions: Sessions = task.app.sessions
+    with sessions.begin() as session:
+        obligations = begin(session, task.name, [UUID(one) for one in event_ids], token)
+    yield Batch(sessions, obligations, token)
+
+
+def _raise_if_disconnected(error: Exception) -> None:
+    # Not the fault of any obligation: the leases run out, and the work is sent again.
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        raise error
+
+
+def _report(one: Obligation, fate: Fate) -> None:
+    fields = {"task": one.task, "event_id": str(one.event_id), "subject": str(one.subject)}
+    if isinstance(fate, Failed):
+        log.warning("step.failed", **fields, failures=one.failures + 1, error=fate.error)
+    else:
+        log.info("step.ended", **fields, outcome=fate.outcome if isinstance(fate, Done) else "postponed")

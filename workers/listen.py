@@ -1,0 +1,62 @@
+"""Wait for PostgreSQL to say that there is work, and look anyway when it stays silent."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+import psycopg
+import structlog
+
+from publisher.database import Channel
+
+log = structlog.get_logger("publisher.listen")
+_RECONNECT_S = 1.0
+
+
+class Listener:
+    """A connection of its own that hears one channel.
+
+    While it cannot connect, `wait` is a plain pause: whoever waits polls, and nothing is lost.
+    """
+
+    def __init__(self, url: str, channel: Channel) -> None:
+        self._url = url.replace("postgresql+psycopg://", "postgresql://", 1)
+        self._channel = channel
+        self._connection: psycopg.Connection | None = None
+        self._next_try = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def wait(self, timeout_s: float) -> None:
+        """Return as soon as the channel is heard, or after the timeout."""
+        connection = self._connected()
+        if connection is None:
+            time.sleep(timeout_s)
+            return
+        try:
+            for _ in connection.notifies(timeout=timeout_s, stop_after=1):
+                pass
+        except psycopg.Error as error:
+            log.warning("listen.lost", channel=self._channel, error=str(error).strip())
+            connection.close()
+            self._connection = None
+
+    def _connected(self) -> psycopg.Connection | None:
+        if self._connection is None and time.monotonic() >= self._next_try:
+            self._next_try = time.monotonic() + _RECONNECT_S
+            try:
+                self._connection = psycopg.connect(
+                    self._url, autocommit=True, connect_timeout=2, application_name="publisher listen"
+                )
+                self._connection.execute(f"LISTEN {self._channel}")
+            except psycopg.Error as error:
+                log.warning("listen.unreachable", channel=self._channel, error=str(error).strip())
+                self._connection = None
+        return self._connection

@@ -1,0 +1,96 @@
+"""The relay: outbox → Celery. The only redelivery that there is, so that Redis may lose whatever it likes."""
+
+import threading
+import time
+from collections.abc import Collection
+
+import structlog
+from kombu.exceptions import OperationalError as BrokerError
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError
+
+from publisher.database import Sessions
+from publisher.events import Queue
+from publisher.outbox.lease import Parcel, due_queues, give_back, lease_due, leases_ran_out, take_back
+from workers.app import PublisherApp
+from workers.listen import Listener
+from workers.queues import waiting_messages, waiting_tokens
+
+WINDOW = 8
+"""Messages that wait in a queue at most: enough to keep workers busy, little to lose with Redis."""
+_BUSY_PAUSE_S, _IDLE_PAUSE_S, _STAY_BUSY_S = 0.005, 0.25, 0.05
+_TAKE_BACK_EVERY_S = 1.0
+_AFTER_ERROR_S = 0.5
+log = structlog.get_logger("publisher.relay")
+
+
+class Relay:
+    """Sends what is due, and takes back what got lost; any number of relays may run."""
+
+    def __init__(self, app: PublisherApp, sessions: Sessions, redis: Redis) -> None:
+        self._app = app
+        self._sessions = sessions
+        self._redis = redis
+
+    def run(self, listener: Listener, stop: threading.Event) -> None:
+        """Work until told to stop. What was leased and not sent comes due again by itself."""
+        busy_until = 0.0
+        next_take_back = 0.0
+        while not stop.is_set():
+            try:
+                if self.send_due():
+                    busy_until = time.monotonic() + _STAY_BUSY_S
+                if time.monotonic() >= next_take_back:
+                    next_take_back = time.monotonic() + _TAKE_BACK_EVERY_S
+                    self.take_back_lost()
+            except (DBAPIError, RedisError, BrokerError) as error:
+                log.warning("relay.hindered", error=f"{type(error).__name__}: {error}".partition("\n")[0])
+                stop.wait(_AFTER_ERROR_S)
+                continue
+            listener.wait(_BUSY_PAUSE_S if time.monotonic() < busy_until else _IDLE_PAUSE_S)
+
+    def send_due(self) -> int:
+        """Send the work that is due, as far as the window allows; return the number of messages."""
+        with self._sessions() as session:
+            queues = due_queues(session)
+        return sum(self._send(queue) for queue in queues)
+
+    def take_back_lost(self) -> int:
+        """Make work due again whose message or worker was lost; return how many obligations."""
+        with self._sessions() as session:
+            if not leases_ran_out(session):
+                return 0
+        waiting = waiting_tokens(self._redis, list(Queue))
+        with self._sessions.begin() as session:
+            again = take_back(session, waiting)
+        if again:
+            log.warning("relay.took_back", obligations=again)
+        return again
+
+    def _send(self, queue: Queue) -> int:
+        room = WINDOW - waiting_messages(self._redis, queue)
+        if room <= 0:
+            return 0
+        with self._sessions.begin() as session:
+            parcels = lease_due(session, queue, room=room)
+        for sent, parcel in enumerate(parcels):
+            try:
+                self._publish(parcel)
+            except (BrokerError, RedisError):
+                self._give_back(parcels[sent:])
+                raise
+        return len(parcels)
+
+    def _publish(self, parcel: Parcel) -> None:
+        self._app.send_task(
+            parcel.task,
+            args=([str(one) for one in parcel.event_ids],),
+            task_id=str(parcel.token),
+            queue=parcel.queue.value,
+            retry=False,
+        )
+
+    def _give_back(self, parcels: Collection[Parcel]) -> None:
+        with self._sessions.begin() as session:
+            give_back(session, parcels)

@@ -1,0 +1,125 @@
+"""The sender: a Celery worker that runs the pump in a thread of its own, and ends when the pump does."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+import uvloop
+from celery import bootsteps
+
+from publisher.database import Channel, connect, sessions
+from publisher.notify.client import WebhookClient
+from publisher.notify.pump import DRAIN_S, SLOTS, Pump
+from publisher.notify.secrets import SecretBox
+from workers.app import PublisherApp
+from workers.listen import Listener
+
+SENDER_ARGUMENTS = ["-P", "threads", "-c", "1", "-Q", "deliveries"]
+"""Of its Celery worker: no forks, and a queue that carries control tasks only."""
+
+STOP_S = DRAIN_S + 10.0
+"""How long a sender may take to end; docker-compose waits longer."""
+
+_LISTEN_S = 0.25
+_DIED = 70
+log = structlog.get_logger("publisher.sender")
+
+
+class PumpThread:
+    """The pump, its event loop and its connections, from start to stop."""
+
+    def __init__(self, app: PublisherApp) -> None:
+        self._app = app
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take nothing new, wait for what is in flight, and end."""
+        self._stopping.set()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(STOP_S)
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._pump())
+        except BaseException:
+            # A worker without its pump looks alive and sends nothing: better to be started again.
+            log.critical("pump.died", exc_info=True)
+            os._exit(_DIED)
+
+    async def _pump(self) -> None:
+        settings = self._app.settings
+        self._loop = asyncio.get_running_loop()
+        engine = connect(settings.require("database_url"), pool_size=2, application_name="publisher sender")
+        client = WebhookClient(allowed=settings.allowed_networks, connections=SLOTS)
+        pump = Pump(sessions(engine, self._app.routes), client, SecretBox(settings.require("secret_key")))
+        try:
+            with self._listening(pump):
+                if self._stopping.is_set():
+                    self._stop.set()
+                await pump.run(self._stop)
+        finally:
+            await client.aclose()
+            engine.dispose()
+
+    @contextmanager
+    def _listening(self, pump: Pump) -> Iterator[None]:
+        loop, over = asyncio.get_running_loop(), threading.Event()
+
+        def listen() -> None:
+            with Listener(self._app.settings.require("database_url"), Channel.DELIVERIES) as listener:
+                while not over.is_set():
+                    listener.wait(_LISTEN_S)
+                    if not over.is_set():
+                        loop.call_soon_threadsafe(pump.wake)
+
+        listening = threading.Thread(target=listen, name="pump-listen", daemon=True)
+        listening.start()
+        try:
+            yield
+        finally:
+            over.set()
+            listening.join(2 * _LISTEN_S)
+
+
+class PumpStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Starts the pump before the worker connects to Redis, so that it sends while Redis is away."""
+
+    requires = {"celery.worker.components:Pool"}  # noqa: RUF012  # Celery's own way to say it
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self._pump = PumpThread(parent.app)
+
+    def start(self, parent: Any) -> None:
+        """Begin to send."""
+        self._pump.start()
+
+    def stop(self, parent: Any) -> None:
+        """Drain; on SIGTERM, before the worker ends."""
+        self._pump.stop()
+
+    terminate = stop
+
+
+def install_pump(app: PublisherApp) -> None:
+    """Make the worker that `app` becomes a sender.
+
+    Raises:
+        SettingsError: when a setting that sending needs is missing.
+    """
+    SecretBox(app.settings.require("secret_key"))
+    app.settings.require("database_url")
+    app.steps["worker"].add(PumpStep)

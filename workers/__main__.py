@@ -1,0 +1,5 @@
+"""`python -m workers` is `publisher`."""
+
+from workers.cli import main
+
+main()

@@ -1,0 +1,55 @@
+"""Which port the web process of this machine gets."""
+
+import errno
+import socket
+import sys
+from contextlib import ExitStack
+
+from publisher.errors import SettingsError
+
+HOST = "127.0.0.1"
+USUAL_PORT = 8000
+
+
+def choose_port(wanted: int | None, held: ExitStack) -> int:
+    """Return the port that was asked for, else the usual one, else a free one.
+
+    Args:
+        held: keeps others that start at the same moment from choosing it as well, until it ends.
+
+    Raises:
+        SettingsError: when the port that was asked for cannot be had.
+    """
+    if wanted is not None:
+        problem = _problem(wanted, held)
+        if problem:
+            raise SettingsError(f"--port: {wanted} {problem}, expected a free port")
+        return wanted
+    if not _problem(USUAL_PORT, held):
+        return USUAL_PORT
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _problem(port: int, held: ExitStack) -> str | None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            return "is taken" if error.errno == errno.EADDRINUSE else f"is not for us ({error.strerror})"
+    return None if _claim(port, held) else "is taken"
+
+
+def _claim(port: int, held: ExitStack) -> bool:
+    # The web process binds the port only a second from now. A name that no file stands for, and that ends
+    # with its process, tells those who start meanwhile.
+    if sys.platform != "linux":
+        return True
+    claim = held.enter_context(socket.socket(socket.AF_UNIX))
+    try:
+        claim.bind(f"\0publisher-port-{port}")
+    except OSError:
+        return False
+    return True

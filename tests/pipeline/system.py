@@ -132,11 +132,16 @@ class System:
         with self.sessions.begin() as session:
             session.execute(update(EventTaskRow).values(lease_until=func.now() - timedelta(seconds=1)))
 
-    def leases_hold(self) -> bool:
-        """Return whether no lease has run out."""
+    def leased(self) -> int:
+        """Return how many obligations have a lease that holds."""
         with self.sessions() as session:
-            ran_out = select(EventTaskRow.event_id).where(EventTaskRow.lease_until < func.now())
-            return session.scalar(select(ran_out.exists())) is False
+            return session.scalar(select(func.count()).where(EventTaskRow.lease_until > func.now())) or 0
+
+    def starts(self, article: UUID) -> int:
+        """Return how often the obligation of an article was begun."""
+        with self.sessions() as session:
+            starts = select(EventTaskRow.starts).where(EventTaskRow.subject == article)
+            return session.scalar(starts) or 0
 
     def connections(self, application_name: str) -> int:
         """Return how many connections processes of that name have to the database."""

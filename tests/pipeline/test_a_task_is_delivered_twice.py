@@ -4,12 +4,29 @@ Guard: `begin` takes only what carries the message's token and was not begun yet
 """
 
 from publisher.events import EventType, Queue
-from publisher.outbox.lease import Parcel, lease_due
+from publisher.outbox.lease import Parcel, lease_due, take_back
 from tests.pipeline.system import System
 from tests.waiting import eventually
 
 
-def test_a_message_that_comes_twice_is_worked_on_once(system: System) -> None:
+def test_a_message_that_comes_again_while_it_is_worked_on_is_not_begun_again(system: System) -> None:
+    article = system.submit(1)
+    (parcel,) = _lease(system)
+    system.start("worker", "--concurrency", "2")
+
+    with system.locked(article):
+        for _ in range(3):
+            _send(system, parcel)
+        eventually(lambda: system.starts(article) > 0, within_s=20)
+        eventually(lambda: system.redis.llen(Queue.PIPELINE) == 0)
+        begun = system.starts(article)
+    eventually(lambda: system.steps("enrich") == 1)
+
+    assert begun == 1
+    assert system.events(EventType.ARTICLE_ENRICHED) == 1
+
+
+def test_messages_that_come_twice_have_their_effect_once(system: System) -> None:
     for number in range(5):
         system.submit(number)
     parcels = _lease(system)
@@ -23,19 +40,24 @@ def test_a_message_that_comes_twice_is_worked_on_once(system: System) -> None:
     assert system.events(EventType.ARTICLE_ENRICHED) == 5
 
 
-def test_a_message_that_comes_late_changes_nothing(system: System) -> None:
+def test_a_message_whose_work_was_given_to_another_one_begins_nothing(system: System) -> None:
     article = system.submit(1)
-    (parcel,) = _lease(system)
-    _send(system, parcel)
+    (late,) = _lease(system)
+    system.expire_leases()
+    with system.sessions.begin() as session:
+        take_back(session, waiting=())
+    (current,) = _lease(system)
     system.start("worker", "--concurrency", "1")
-    eventually(lambda: system.steps("enrich") == 1, within_s=20)
 
-    system.submit(1, title="Bản mới")
-    _send(system, parcel)
+    _send(system, late)
+    eventually(lambda: system.connections("publisher worker") > 0, within_s=20)
     eventually(lambda: system.redis.llen(Queue.PIPELINE) == 0)
+    begun = system.starts(article)
+    _send(system, current)
+    eventually(lambda: system.steps("enrich") == 1)
 
-    assert system.steps("enrich") == 1
-    assert system.statuses() == {article: "received"}
+    assert begun == 0
+    assert system.statuses() == {article: "enriched"}
 
 
 def _lease(system: System) -> list[Parcel]:

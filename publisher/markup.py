@@ -111,5 +111,10 @@ def _resolved_in_attribute(value: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return text as it stands in HTML, between tags or inside double quotes."""
-    return html.escape(text, quote=False).replace('"', "&quot;")
+    """Return text as it stands in HTML between tags."""
+    return html.escape(text, quote=False)
+
+
+def escaped_value(text: str) -> str:
+    """Return text as it stands in HTML inside double quotes."""
+    return escaped(text).replace('"', "&quot;")

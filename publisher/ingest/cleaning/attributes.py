@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from publisher.ingest.cleaning.addresses import absolute_address
-from publisher.markup import StartTag, escaped
+from publisher.markup import StartTag, escaped_value
 from publisher.text import clean, clean_line
 
 _EVERYWHERE = frozenset(("dir", "lang"))
@@ -31,6 +31,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
     "source": frozenset(("src", "type")),
 }
 ADDRESSES = frozenset(("href", "src", "poster", "cite"))
+LINK_REL = "noopener"
 CONTACT_SCHEMES = frozenset(("mailto", "tel"))
 _NEEDS: Final = {"a": "href", "img": "src", "source": "src"}
 # Pages that load their pictures late keep the address here.
@@ -64,6 +65,8 @@ class Attributes:
 
     def written(self, tag: StartTag) -> str | None:
         """Return ` name="value"…`, or None if the element has no place in an article."""
+        if not tag.attributes:
+            return "" if tag.name in ALLOWED and tag.name not in _NEEDS else None
         allowed = ALLOWED.get(tag.name, frozenset())
         self._count_active(tag.attributes.keys() - allowed)
         if tag.name not in ALLOWED:
@@ -74,7 +77,11 @@ class Attributes:
             values["src"] = self._address(late) if late else None
         if tag.name in _NEEDS and not values.get(_NEEDS[tag.name]):
             return None
-        return "".join(f' {name}="{escaped(value)}"' for name, value in values.items() if value is not None)
+        if "href" in values:
+            values["rel"] = LINK_REL
+        return "".join(
+            f' {name}="{escaped_value(value)}"' for name, value in values.items() if value is not None
+        )
 
     def _count_active(self, names: Collection[str]) -> None:
         for name in names:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import nh3
 
 from publisher.errors import InvalidInput
-from publisher.ingest.cleaning.attributes import ALLOWED, CONTACT_SCHEMES
+from publisher.ingest.cleaning.attributes import ALLOWED, CONTACT_SCHEMES, LINK_REL
 from publisher.ingest.cleaning.rewriting import rewrite
 from publisher.ingest.submission import Submission
 from publisher.markup import Text, tokens
 from publisher.paragraphs import html_of, text_of
+from publisher.text import clean
 
 _MEDIA = re.compile(r"<(?:img|video|audio)\b")
 _MOST_PASSES = 4
@@ -21,7 +22,7 @@ _SANITISER = nh3.Cleaner(
     tags=set(ALLOWED),
     attributes={name: set(attributes) for name, attributes in ALLOWED.items()},
     clean_content_tags={"script", "style"},
-    link_rel="noopener",
+    link_rel=LINK_REL,
     set_tag_attribute_values={"video": {"controls": ""}, "audio": {"controls": ""}},
     url_schemes={"http", "https", *CONTACT_SCHEMES},
     url_relative="deny",
@@ -76,6 +77,9 @@ def sanitise_html(html: str, *, base_url: str | None) -> Sanitised:
     first = rewrite(html, base_url=base_url)
     warnings = _warnings(first.removed)
     settled = _SANITISER.clean(first.html).strip()
+    if settled == first.html == clean(settled):
+        # Written once, and neither changed by a parser that reads as browsers do: nothing is left to settle.
+        return Sanitised(html=settled, warnings=warnings)
     for _ in range(_MOST_PASSES):
         again = _SANITISER.clean(rewrite(settled, base_url=base_url).html).strip()
         if again == settled:

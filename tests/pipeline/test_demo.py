@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -136,15 +137,27 @@ def test_the_line_that_a_demo_prints_sends_in_one_more_article(
     assert time.monotonic() - began < 30
 
 
-@pytest.mark.parametrize("arguments", [["demo"], ["up"]], ids=["demo", "up"])
 def test_nothing_runs_on_when_it_is_killed_and_the_next_one_starts(
-    tmp_path: Path, environment: dict[str, str], arguments: list[str]
+    tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    until = "Ctrl-C" if arguments == ["demo"] else "ready: "
-    with started(tmp_path, environment, *arguments, until=until) as (process, _):
+    (tmp_path / "trang.txt").write_text(PAGE)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as hanging,
+        started(tmp_path, environment, "demo", "trang.txt", until="Ctrl-C") as (process, lines),
+    ):
+        # A webhook is on its way, and its receiver does not answer: nobody ends gladly.
+        line = next(line for line in lines if line.startswith("curl "))
+        endpoint = json.dumps({"url": f"http://127.0.0.1:{hanging.getsockname()[1]}/"})
+        *to_articles, _, article = shlex.split(line)
+        to_endpoints = [one.replace("/v1/articles", "/v1/endpoints") for one in to_articles]
+        for command in ([*to_endpoints, "-d", endpoint], [*to_articles, "-d", article]):
+            subprocess.run(command, check=True, capture_output=True)
+        hanging.settimeout(STARTS_WITHIN_S)
+        connection, _ = hanging.accept()
         descendants = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)
         alive = psutil.wait_procs(descendants, timeout=5)[1]
+        connection.close()
 
     with started(tmp_path, environment, "up", until="ready: ") as (again, lines):
         again.send_signal(signal.SIGTERM)

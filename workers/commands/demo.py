@@ -16,7 +16,7 @@ from workers.commands.options import AsJson
 from workers.commands.output import print_json
 from workers.commands.starting import start
 from workers.commands.up import Folder, Port
-from workers.demo.client import DemoClient, make_demo_key
+from workers.demo.client import DemoClient, demo_key
 from workers.demo.farewell import addresses, print_addresses, print_invitation, print_result
 from workers.demo.folder import demo_folder
 from workers.demo.picture import save_picture
@@ -56,7 +56,7 @@ def demo(
         _log_into(folder / "logs", held)
         subscriber = held.enter_context(subscribed())
         machine = start_machine(_plan(folder, port, settings), held, tell=partial(print_plainly, console))
-        key = make_demo_key(machine.sessions)
+        key = held.enter_context(demo_key(machine.sessions))
         client = held.enter_context(DemoClient.of(machine.url, key, settings.zone))
         show = Show(machine, client, subscriber, samples)
         with opened_screen(console) as screen:

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 import httpx
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from publisher.access import Scope, create_key, list_keys, revoke_key
 from publisher.article import ArticleStatus
@@ -19,16 +21,20 @@ from workers.demo.subscriber import Subscriber
 from workers.documents import article_json
 
 _NAME = "publisher demo"
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 5.0
 
 
-def make_demo_key(sessions: Sessions) -> str:
-    """Return a fresh key that may do everything; those of earlier demos are void from now on."""
+@contextmanager
+def demo_key(sessions: Sessions) -> Iterator[str]:
+    """Yield a fresh key that may do everything; afterwards it is void, as are those of killed demos."""
     with sessions.begin() as session:
-        for key in list_keys(session):
-            if key.name == _NAME and key.revoked_at is None:
-                revoke_key(session, key.id)
-        return create_key(session, name=_NAME, scopes=[Scope.ADMIN])[1]
+        _revoke_demo_keys(session)
+        _, plain = create_key(session, name=_NAME, scopes=[Scope.ADMIN])
+    try:
+        yield plain
+    finally:
+        with suppress(DBAPIError), sessions.begin() as session:
+            _revoke_demo_keys(session)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,19 +47,27 @@ class DemoClient:
     @classmethod
     @contextmanager
     def of(cls, url: str, key: str, zone: ZoneInfo) -> Iterator[Self]:
-        """Yield a client of the web process at this address."""
+        """Yield a client of the web process at this address; afterwards nobody is subscribed any more."""
         headers = {"Authorization": f"Bearer {key}"}
         with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_S, trust_env=False) as http:
-            yield cls(http=http, zone=zone)
+            client = cls(http=http, zone=zone)
+            try:
+                yield client
+            finally:
+                with suppress(httpx.HTTPError):
+                    client.unsubscribe()
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """Register the subscriber; those of earlier demos listen no more, and go."""
-        earlier = self._call("GET", "/v1/endpoints", params={"limit": 100})["data"]
-        for endpoint in earlier:
-            if endpoint["description"] == _NAME:
-                self.http.delete(f"/v1/endpoints/{endpoint['id']}").raise_for_status()
+        """Register the subscriber; those of demos that were killed listen no more, and go."""
+        self.unsubscribe()
         wanted = {"url": subscriber.url, "description": _NAME}
         subscriber.trust(self._call("POST", "/v1/endpoints", json=wanted)["secret"])
+
+    def unsubscribe(self) -> None:
+        """Remove the subscribers of demos."""
+        for endpoint in self._call("GET", "/v1/endpoints", params={"limit": 100})["data"]:
+            if endpoint["description"] == _NAME:
+                self.http.delete(f"/v1/endpoints/{endpoint['id']}").raise_for_status()
 
     def send(self, board: Board, number: int, submission: Submission) -> None:
         """Send an article in, and note what the API says about it."""
@@ -84,6 +98,12 @@ class DemoClient:
         answer = self.http.request(method, path, **request)
         answer.raise_for_status()
         return answer.json()
+
+
+def _revoke_demo_keys(session: Session) -> None:
+    for key in list_keys(session):
+        if key.name == _NAME and key.revoked_at is None:
+            revoke_key(session, key.id)
 
 
 def _expected(article: Mapping[str, Any], submission: Submission) -> frozenset[Stage]:

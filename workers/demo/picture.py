@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from publisher.errors import SettingsError
 from workers.demo.board import Journey
 from workers.demo.farewell import addresses, print_addresses, print_result
 from workers.demo.report import Report
@@ -18,7 +19,11 @@ _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def save_picture(path: Path, journeys: Sequence[Journey], result: Report, *, url: str) -> None:
-    """Write the last screen as SVG."""
+    """Write the last screen as SVG.
+
+    Raises:
+        SettingsError: when the file cannot be written.
+    """
     console = Console(
         record=True,
         width=_WIDTH,
@@ -31,4 +36,8 @@ def save_picture(path: Path, journeys: Sequence[Journey], result: Report, *, url
     console.print()
     print_result(console, journeys, result)
     print_addresses(console, addresses(url))
-    path.write_text(_FONTS.sub("", console.export_svg(title="publisher demo")), encoding="utf-8")
+    picture = _FONTS.sub("", console.export_svg(title="publisher demo"))
+    try:
+        path.write_text(picture, encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"--svg: {path} cannot be written ({error.strerror})") from error

@@ -115,5 +115,6 @@ def _cell(journey: Journey, stage: Stage) -> Text:
     if journey.note and stage is Stage.RECEIVED:
         return Text("refused", style="red")
     if stage not in journey.expected:
-        return Text(journey.note if stage is Stage.ENRICHED else "–", style="dim")
+        first = next(one for one in Stage if one not in journey.expected)
+        return Text((stage is first and journey.note) or "–", style="dim")
     return Text("…" if journey.sent_at and stage is journey.missing[0] else "", style="yellow")

@@ -1,11 +1,14 @@
 """Finds out how far articles are: from the record, from the feeds as readers get them, from the webhooks."""
 
 import time
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from uuid import UUID
 
 import httpx
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from feeds.feed import FeedFormat
 from publisher.article import ArticleStatus
@@ -63,28 +66,19 @@ class Watch:
         ids = {UUID(journey.article_id) for _, journey in waiting}
         if not ids:
             return
+        embargoed = ArticleRow.id.in_(ids) & (ArticleRow.status == ArticleStatus.SCHEDULED)
         with self._sessions() as session:
-            steps = session.execute(
-                select(StepRow.subject, StepRow.task, StepRow.outcome, StepRow.ended_at)
-                .where(StepRow.subject.in_(ids), StepRow.task.in_(_TASKS))
-                .order_by(StepRow.ended_at)
-            ).all()
-            scheduled = set(
-                session.scalars(
-                    select(ArticleRow.id).where(
-                        ArticleRow.id.in_(ids), ArticleRow.status == ArticleStatus.SCHEDULED
-                    )
-                )
-            )
+            passed = _passed(session, ids)
+            scheduled = set(session.scalars(select(ArticleRow.id).where(embargoed)))
         for number, journey in waiting:
-            for step in steps:
-                at = step.ended_at.timestamp() - self._ahead_s
-                mine = str(step.subject) == journey.article_id and at >= journey.sent_at
-                if mine and step.outcome not in _NOT_YET:
-                    self._board.reach(number, _TASKS[step.task], at=at)
-            if UUID(journey.article_id) in scheduled:
+            identifier = UUID(journey.article_id)
+            for stage, ended_at in passed[identifier]:
+                at = ended_at.timestamp() - self._ahead_s
+                if at >= journey.sent_at:
+                    self._board.reach(number, stage, at=at)
+            if identifier in scheduled:
                 expected = journey.expected & {Stage.RECEIVED, Stage.ENRICHED}
-                self._board.change(number, note="scheduled", expected=expected)
+                self._board.change(number, note=ArticleStatus.SCHEDULED.value, expected=expected)
 
     def _look_at_feeds(self) -> None:
         waiting = [
@@ -134,3 +128,16 @@ class Watch:
             for webhook in arrived:
                 if webhook.article_id == journey.article_id and webhook.sequence >= journey.sequence:
                     self._board.reach(number, Stage.DELIVERED, at=webhook.at)
+
+
+def _passed(session: Session, ids: Collection[UUID]) -> Mapping[UUID, list[tuple[Stage, datetime]]]:
+    """Return what each article has passed, and when, in order."""
+    steps = session.scalars(
+        select(StepRow)
+        .where(StepRow.subject.in_(ids), StepRow.task.in_(_TASKS), StepRow.outcome.not_in(_NOT_YET))
+        .order_by(StepRow.ended_at)
+    )
+    passed: dict[UUID, list[tuple[Stage, datetime]]] = defaultdict(list)
+    for step in steps:
+        passed[step.subject].append((_TASKS[step.task], step.ended_at))
+    return passed

@@ -16,6 +16,7 @@ from publisher.ingest.decision import Decision, Outcome
 from publisher.ingest.keys import Key
 from publisher.outbox.emit import emit_all
 from publisher.schema import ArticleKeyRow, ArticleRow, RevisionRow
+from publisher.schema.row import table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +33,13 @@ class Accepted:
     new_keys: tuple[Key, ...]
 
 
-_INSERT_ARTICLE = insert(ArticleRow).values(
+_INSERT_ARTICLE = insert(table(ArticleRow)).values(
     status=ArticleStatus.RECEIVED,
     received_at=func.now(),
     published=func.coalesce(bindparam("given", type_=ArticleRow.published.type), func.now()),
     updated=func.coalesce(bindparam("given", type_=ArticleRow.published.type), func.now()),
 )
-_INSERT_REVISION = insert(RevisionRow).values(received_at=func.now())
+_INSERT_REVISION = insert(table(RevisionRow)).values(received_at=func.now())
 
 
 def store(session: Session, accepted: Sequence[Accepted]) -> None:
@@ -53,7 +54,7 @@ def store(session: Session, accepted: Sequence[Accepted]) -> None:
         session.execute(_INSERT_REVISION, [_revision(one) for one in created + again])
     keys = [_key(one.article_id, key) for one in accepted for key in one.new_keys]
     if keys:
-        session.execute(insert_or_ignore(ArticleKeyRow).on_conflict_do_nothing(), keys)
+        session.execute(insert_or_ignore(table(ArticleKeyRow)).on_conflict_do_nothing(), keys)
     emit_all(session, [_received(one) for one in created + again])
 
 

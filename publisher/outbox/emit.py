@@ -12,9 +12,10 @@ from publisher.database import Channel, routes_of, wake
 from publisher.events import Event, EventType, queue_of
 from publisher.ids import new_id
 from publisher.schema import EventRow, EventTaskRow
+from publisher.schema.row import table
 
-_INSERT_EVENT = insert(EventRow).values(time=func.now())
-_INSERT_TASK = insert(EventTaskRow).values(
+_INSERT_EVENT = insert(table(EventRow)).values(time=func.now())
+_INSERT_TASK = insert(table(EventTaskRow)).values(
     due_at=func.coalesce(bindparam("at", type_=EventTaskRow.due_at.type), func.now())
 )
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from publisher.events import EventType
 from publisher.outbox.obligation import LEASE, Done, Failed, Fate, Obligation, Postponed, pause_after
 from publisher.schema import EventTaskRow, StepRow
+from publisher.schema.row import table
 
 _ERROR_LENGTH = 2_000
 
@@ -114,7 +115,7 @@ def _strike_off(session: Session, done: Mapping[Obligation, Done]) -> None:
         )
     )
     session.execute(
-        insert(StepRow).values(ended_at=literal_column("clock_timestamp()")),
+        insert(table(StepRow)).values(ended_at=literal_column("clock_timestamp()")),
         [
             {
                 "event_id": one.event_id,

@@ -37,4 +37,6 @@ def test_any_text_has_a_language_or_none(text: str) -> None:
 
 
 def test_half_a_surrogate_pair_does_not_hinder() -> None:
-    assert language_of("Half of a pair \ud800 stands in this English sentence, and nobody minds at all.") == "en"
+    assert (
+        language_of("Half of a pair \ud800 stands in this English sentence, and nobody minds at all.") == "en"
+    )

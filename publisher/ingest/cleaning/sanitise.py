@@ -15,6 +15,12 @@ from publisher.paragraphs import html_of, text_of
 from publisher.text import clean
 
 _MEDIA = re.compile(r"<(?:img|video|audio)\b")
+# What most systems send: text and elements without attributes. Few enough for the sanitiser at once, which
+# takes quadratic time for what is nested deeply.
+_PLAIN = re.compile(
+    r"(?:[^<>&]++|</?(?:p|h[234]|ul|ol|li|blockquote|figure|figcaption|strong|em|b|i|u|br)>)*+"
+)
+_MOST_PLAIN_TAGS = 2_000
 _MOST_PASSES = 4
 _MOST_NAMES = 10
 
@@ -74,6 +80,8 @@ def sanitise_html(html: str, *, base_url: str | None) -> Sanitised:
     Raises:
         InvalidInput: when there are more elements than anybody writes by hand or program.
     """
+    if _is_clean(html):
+        return Sanitised(html=html, warnings=())
     first = rewrite(html, base_url=base_url)
     warnings = _warnings(first.removed)
     settled = _SANITISER.clean(first.html).strip()
@@ -86,6 +94,13 @@ def sanitise_html(html: str, *, base_url: str | None) -> Sanitised:
             return Sanitised(html=settled, warnings=warnings)
         settled = again
     return Sanitised(html=html_of(text_of(settled)), warnings=warnings)
+
+
+def _is_clean(html: str) -> bool:
+    """Return whether this is plain HTML that sanitising would leave as it is."""
+    if not _PLAIN.fullmatch(html) or html.count("<") > _MOST_PLAIN_TAGS:
+        return False
+    return html == clean(html) == _SANITISER.clean(html).strip()
 
 
 def _warnings(removed: Counter[str]) -> tuple[str, ...]:

@@ -1,11 +1,17 @@
-"""`publisher …` that ends soon after its parent does, whatever hinders it: `python -m workers.guarded …`."""
+"""A process of the system that ends soon after its parent does, whatever hinders it.
+
+`python -m workers.guarded relay` is `publisher relay`, without the commands that no process needs.
+"""
 
 import os
 import signal
 import threading
 import time
 
-from workers.cli import main
+import typer
+
+from workers.commands.ending import run_and_exit
+from workers.commands.processes import PROCESSES
 
 _LOOK_EVERY_S = 0.25
 # For what was begun: the kernel has asked this process to end at the moment when its parent did.
@@ -21,5 +27,14 @@ def _end_with(parent: int) -> None:
     os.killpg(0, signal.SIGKILL)  # what was forked, too
 
 
-threading.Thread(target=_end_with, args=(os.getppid(),), name="guard", daemon=True).start()
-main()
+def main() -> None:
+    """Run the process that the arguments name, and watch over its parent."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), name="guard", daemon=True).start()
+    cli = typer.Typer(pretty_exceptions_enable=False)
+    for process in PROCESSES:
+        cli.command()(process)
+    run_and_exit(cli)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from workers.cli import run
+from workers.cli import cli
+from workers.commands.ending import run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ def publisher_on(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
 
     def publisher(*arguments: str, stdin: bytes = b"") -> Ended:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        status = run(arguments)
+        status = run(cli, arguments)
         out, err = capsys.readouterr()
         return Ended(status=status, out=out, err=err)
 

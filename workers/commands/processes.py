@@ -76,3 +76,7 @@ def migrate() -> None:
     with sessions(engine, app.routes).begin() as session:
         begin_housekeeping(session)
     engine.dispose()
+
+
+PROCESSES = (web, relay, worker, sender, migrate)
+"""What docker-compose runs, one each; each is a command of its name."""

@@ -4,11 +4,11 @@ An article meets the stages in this order, and each has a room of its own:
 
     ingest/      from an API call, a page, a scraped text to one Submission, and into the record
     enrich/      what the article is about: pure functions, text in, Enrichment out
-    publish.py   embargo, correction, takedown: what is public, and under which labels
+    publish.py   embargo, correction: what is public, and under which labels; retract.py takes it back
     notify/      fan out, sign, send, retry, disable: endpoints and their deliveries
 
 `article.py` names the things that all of them speak of, `events.py` what they tell each other,
-`outbox.py` how.
+`outbox/` how.
 The package knows no queue and no server: `workers/` runs it, `feeds/` shows it to readers.
 """
 

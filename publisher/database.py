@@ -11,7 +11,7 @@ Sessions = sessionmaker[Session]
 
 # A stopped process must not hold others up: its locks and its transaction end without it.
 _SESSION_OPTIONS = (
-    "-c idle_in_transaction_session_timeout=5s -c lock_timeout=4s -c tcp_keepalives_idle=10"
+    "-c idle_in_transaction_session_timeout=5s -c tcp_keepalives_idle=10"
     " -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c timezone=UTC"
 )
 _ROUTES = "routes"
@@ -29,12 +29,15 @@ _WAKE_LOCKS = {Channel.OUTBOX: 0x0B0C5, Channel.DELIVERIES: 0xDE117}
 _WAKE = text("SELECT pg_notify(:channel, '') WHERE pg_try_advisory_xact_lock(:lock)")
 
 
-def connect(url: str, *, pool_size: int = 5, application_name: str = "publisher") -> Engine:
+def connect(
+    url: str, *, pool_size: int = 5, application_name: str = "publisher", lock_timeout_s: float = 4
+) -> Engine:
     """Return an engine whose sessions cannot hold others up for long.
 
     Args:
         url: `postgresql+psycopg://…`.
         pool_size: connections at most; one more waits.
+        lock_timeout_s: how long a statement waits for a lock that somebody else holds.
     """
     return create_engine(
         url,
@@ -42,8 +45,10 @@ def connect(url: str, *, pool_size: int = 5, application_name: str = "publisher"
         max_overflow=0,
         pool_pre_ping=True,
         pool_timeout=10,
+        # Errors are logged, and parameters are the bodies of articles.
+        hide_parameters=True,
         connect_args={
-            "options": _SESSION_OPTIONS,
+            "options": f"{_SESSION_OPTIONS} -c lock_timeout={lock_timeout_s}s",
             "application_name": application_name,
             "connect_timeout": 5,
             "keepalives_idle": 10,

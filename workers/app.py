@@ -15,6 +15,8 @@ from workers.embedded.processes import die_with_parent
 
 TIME_LIMIT_S = LEASE.total_seconds() - 1
 """Hard limit of a task: its process is killed while its lease still holds."""
+# Short of it by far: a batch that meets a lock is written one by one, and only the locked one fails.
+_LOCK_TIMEOUT_S = 1.0
 
 
 class PublisherApp(Celery):  # type: ignore[misc]  # Celery has no types
@@ -41,7 +43,10 @@ class PublisherApp(Celery):  # type: ignore[misc]  # Celery has no types
     def open(self, *, pool_size: int = 2) -> None:
         """Make the sessions of this process; after a fork, never before."""
         engine = connect(
-            self.settings.require("database_url"), pool_size=pool_size, application_name="publisher worker"
+            self.settings.require("database_url"),
+            pool_size=pool_size,
+            application_name="publisher worker",
+            lock_timeout_s=_LOCK_TIMEOUT_S,
         )
         self.sessions = sessions(engine, self.routes)
 

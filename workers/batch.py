@@ -106,7 +106,9 @@ class Batch:
     def _fail(self, one: Obligation, error: Exception) -> None:
         _raise_if_disconnected(error)
         reason = error.orig if isinstance(error, DBAPIError) else error
-        self._failed[one] = Failed(error=f"{type(reason).__name__}: {reason}")
+        # The first line only: PostgreSQL shows the whole row in the next one.
+        told = str(reason).partition("\n")[0]
+        self._failed[one] = Failed(error=f"{type(reason).__name__}: {told}")
 
     def _load(
         self, obligations: Collection[Obligation], loader: Loader[Loaded]

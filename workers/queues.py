@@ -5,8 +5,19 @@ from collections.abc import Collection
 from uuid import UUID
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from publisher.events import Queue
+
+
+def keeps_everything(redis: Redis) -> bool:
+    """Return whether Redis refuses to write rather than drop what it holds; False also if it does not say."""
+    try:
+        policy = redis.config_get("maxmemory-policy")
+    except ResponseError:
+        return False
+    assert isinstance(policy, dict)
+    return policy.get("maxmemory-policy") == "noeviction"
 
 
 def waiting_messages(redis: Redis, queue: Queue) -> int:

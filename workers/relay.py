@@ -3,19 +3,21 @@
 import threading
 import time
 from collections.abc import Collection
+from contextlib import suppress
 
 import structlog
 from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from publisher.database import Sessions
 from publisher.events import Queue
 from publisher.outbox.lease import Parcel, due_queues, give_back, lease_due, leases_ran_out, take_back
 from workers.app import PublisherApp
 from workers.listen import Listener
-from workers.queues import waiting_messages, waiting_tokens
+from workers.queues import keeps_everything, waiting_messages, waiting_tokens
 
 WINDOW = 8
 """Messages that wait in a queue at most: enough to keep workers busy, little to lose with Redis."""
@@ -35,6 +37,7 @@ class Relay:
 
     def run(self, listener: Listener, stop: threading.Event) -> None:
         """Work until told to stop. What was leased and not sent comes due again by itself."""
+        self._warn_of_eviction()
         busy_until = 0.0
         next_take_back = 0.0
         while not stop.is_set():
@@ -44,11 +47,16 @@ class Relay:
                 if time.monotonic() >= next_take_back:
                     next_take_back = time.monotonic() + _TAKE_BACK_EVERY_S
                     self.take_back_lost()
-            except (DBAPIError, RedisError, BrokerError) as error:
+            except (DBAPIError, NoConnection, RedisError, BrokerError) as error:
                 log.warning("relay.hindered", error=f"{type(error).__name__}: {error}".partition("\n")[0])
                 stop.wait(_AFTER_ERROR_S)
                 continue
             listener.wait(_BUSY_PAUSE_S if time.monotonic() < busy_until else _IDLE_PAUSE_S)
+
+    def _warn_of_eviction(self) -> None:
+        with suppress(RedisError):
+            if not keeps_everything(self._redis):
+                log.warning("redis.may_evict", expected="maxmemory-policy noeviction")
 
     def send_due(self) -> int:
         """Send the work that is due, as far as the window allows; return the number of messages."""

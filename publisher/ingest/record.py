@@ -49,6 +49,8 @@ def record_all(
         turn, remaining = _first_of_each_identity(remaining, keys)
         known = known_by(session, [key for i in turn for key in keys[i]])
         accepted: list[Accepted] = []
+        turn, again = _first_of_each_article(turn, keys, known)
+        remaining = sorted([*again, *remaining])
         for i in turn:
             try:
                 accepted.append(_accept(submissions[i], keys[i], known, tag_domain))
@@ -70,6 +72,20 @@ def _first_of_each_identity(
         (later if seen.intersection(keys[i]) else turn).append(i)
         seen.update(keys[i])
     return turn, later
+
+
+def _first_of_each_article(
+    turn: Collection[int], keys: Sequence[Sequence[Key]], known: Mapping[Key, Known]
+) -> tuple[list[int], list[int]]:
+    # Two identities may be one article, too: one line names its guid, the next one its url.
+    seen: set[UUID] = set()
+    first: list[int] = []
+    again: list[int] = []
+    for i in turn:
+        articles = {known[key].id for key in keys[i] if key in known}
+        (again if seen.intersection(articles) else first).append(i)
+        seen.update(articles)
+    return first, again
 
 
 def _accept(

@@ -1,12 +1,13 @@
 """The relay's side: take what is due, and take back what was lost on the road."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, literal, select, union_all, update
+from sqlalchemy import func, literal, select, tuple_, union_all, update
 from sqlalchemy.orm import Session
 
 from publisher.events import Queue
@@ -18,6 +19,9 @@ from publisher.schema import EventTaskRow
 BATCH = 64
 """Most obligations in one message."""
 _FREE = EventTaskRow.token.is_(None) & ~EventTaskRow.stuck
+# Documents of a whole feed are rendered at once: a few of them fill the time and the memory of a task.
+_MOST_TOGETHER = {"rebuild": 4}
+_MOST_AT_ONCE = 1_000
 _LOST = "the process that ran it died, or ran past its time limit"
 
 
@@ -83,18 +87,20 @@ def lease_due(session: Session, queue: Queue, *, room: int, at: datetime | None 
     return parcels
 
 
-def _pack(due: Collection[_Due], queue: Queue, room: int) -> list[Parcel]:
+def _pack(due: Sequence[_Due], queue: Queue, room: int) -> list[Parcel]:
     size = min(BATCH, ceil(len(due) / room)) if due else 1
-    alone = [[one] for one in due if one.begun_before]
-    together: list[list[_Due]] = []
+    groups = [[one] for one in due if one.begun_before]
     for task in dict.fromkeys(one.task for one in due):
         same = [one for one in due if one.task == task and not one.begun_before]
-        together += [same[i : i + size] for i in range(0, len(same), size)]
+        most = min(size, _MOST_TOGETHER.get(task, BATCH))
+        groups += [same[i : i + most] for i in range(0, len(same), most)]
+    # The oldest first, whether it travels alone or not: nobody waits behind a backlog that came later.
+    position = {one: i for i, one in enumerate(due)}
     return [
         Parcel(
             token=new_id(), task=group[0].task, queue=queue, event_ids=tuple(one.event_id for one in group)
         )
-        for group in (together + alone)[:room]
+        for group in sorted(groups, key=lambda group: position[group[0]])[:room]
     ]
 
 
@@ -130,8 +136,7 @@ def take_back(session: Session, waiting: Collection[UUID], *, at: datetime | Non
     Args:
         waiting: tokens of the messages that stand in the queues.
     """
-    now = at or func.now()
-    ran_out = (
+    rows = session.execute(
         select(
             EventTaskRow.task,
             EventTaskRow.event_id,
@@ -139,21 +144,25 @@ def take_back(session: Session, waiting: Collection[UUID], *, at: datetime | Non
             EventTaskRow.started_at,
             EventTaskRow.failures,
         )
-        .where(EventTaskRow.token.is_not(None), EventTaskRow.lease_until < now)
+        .where(EventTaskRow.token.is_not(None), EventTaskRow.lease_until < (at or func.now()))
         .order_by(EventTaskRow.task, EventTaskRow.event_id)
+        .limit(_MOST_AT_ONCE)
         .with_for_update(skip_locked=True)
-    )
-    again = 0
-    for row in session.execute(ran_out).all():
-        this = update(EventTaskRow).where(
-            EventTaskRow.task == row.task, EventTaskRow.event_id == row.event_id
+    ).all()
+    renewed = [row for row in rows if row.started_at is None and row.token in waiting]
+    unsent = [row for row in rows if row.started_at is None and row.token not in waiting]
+    lost = [row for row in rows if row.started_at is not None]
+    _put(session, renewed, {"lease_until": func.now() + LEASE})
+    _put(session, unsent, {"token": None, "lease_until": None})
+    for failures in sorted({row.failures for row in lost}):
+        same = [row for row in lost if row.failures == failures]
+        _put(session, same, failure_values(failures + 1, _LOST))
+    return len(unsent) + len(lost)
+
+
+def _put(session: Session, rows: Collection[Any], values: Mapping[str, Any]) -> None:
+    if rows:
+        chosen = tuple_(EventTaskRow.task, EventTaskRow.event_id).in_(
+            [(row.task, row.event_id) for row in rows]
         )
-        if row.started_at is None and row.token in waiting:
-            session.execute(this.values(lease_until=func.now() + LEASE))
-            continue
-        again += 1
-        if row.started_at is None:
-            session.execute(this.values(token=None, lease_until=None))
-        else:
-            session.execute(this.values(**failure_values(row.failures + 1, _LOST)))
-    return again
+        session.execute(update(EventTaskRow).where(chosen).values(**values))

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, SmallInteger
+from sqlalchemy import ForeignKey, Index, SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from publisher.schema.row import Row
@@ -31,6 +31,7 @@ class IdempotencyRow(Row):
     """The answer to a request with an `Idempotency-Key`, encrypted, since it may show a secret."""
 
     __tablename__ = "idempotency"
+    __table_args__ = (Index("idempotency_created", "created_at"),)
 
     api_key_id: Mapped[UUID] = mapped_column(ForeignKey("api_key.id", ondelete="CASCADE"), primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)

@@ -137,6 +137,12 @@ class System:
         with self.sessions() as session:
             return session.scalar(select(func.count()).where(EventTaskRow.lease_until > func.now())) or 0
 
+    def in_one_message_with(self, article: UUID) -> set[UUID]:
+        """Return the articles whose obligations are leased under one token with this one's."""
+        token = select(EventTaskRow.token).where(EventTaskRow.subject == article).scalar_subquery()
+        with self.sessions() as session:
+            return set(session.scalars(select(EventTaskRow.subject).where(EventTaskRow.token == token)))
+
     def starts(self, article: UUID) -> int:
         """Return how often the obligation of an article was begun."""
         with self.sessions() as session:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
-from publisher.database import Sessions
+from publisher.database import Sessions, connect, sessions
 from publisher.events import EventType, Queue
 from publisher.ids import new_id
 from publisher.outbox.emit import emit
@@ -129,6 +129,46 @@ def test_one_that_the_database_refuses_fails_alone(database: Sessions, parcel: P
 
     assert ended(database) == 3
     assert failures(database) == {bad: "DivisionByZero: division by zero"}
+
+
+def test_an_error_of_the_database_tells_nothing_of_the_row(database: Sessions, parcel: Parcel) -> None:
+    def store(session: Session, results: Mapping[Obligation, Any]) -> dict[Obligation, Fate]:
+        session.execute(text("INSERT INTO label VALUES (:id, 'secret', 'secret', NULL)"), {"id": new_id()})
+        return fulfilled(session, results)
+
+    with handling(running(database, parcel), ids(parcel)) as batch:
+        batch.write(store, batch.compute(str, batch.load(everything)))
+
+    (error,) = set(failures(database).values())
+    assert error is not None
+    assert "null value in column" in error
+    assert "secret" not in error
+
+
+def test_one_that_somebody_else_has_locked_fails_alone_and_soon(
+    database: Sessions, parcel: Parcel, postgres_url: str
+) -> None:
+    locked = parcel.event_ids[0]
+    impatient = sessions(connect(postgres_url, lock_timeout_s=0.1), {})
+
+    def store(session: Session, results: Mapping[Obligation, Any]) -> dict[Obligation, Fate]:
+        for one in results:
+            lock_article(session, one.event_id)
+        return fulfilled(session, results)
+
+    with database() as holder:
+        lock_article(holder, locked)
+        with handling(running(impatient, parcel), ids(parcel)) as batch:
+            batch.write(store, batch.compute(str, batch.load(everything)))
+        holder.rollback()
+    impatient.kw["bind"].dispose()
+
+    assert ended(database) == 3
+    assert set(failures(database)) == {locked}
+
+
+def lock_article(session: Session, identifier: UUID) -> None:
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": identifier.int & 0x7FFFFFFF})
 
 
 def test_what_takes_too_long_is_handed_back_as_not_begun(

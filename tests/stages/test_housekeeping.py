@@ -1,11 +1,13 @@
 """Housekeeping: it is owed once, comes due again by itself, and does what it says."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from publisher.access import create_key
+from publisher.database import Sessions
 from publisher.housekeeping import begin_housekeeping, keep_house
 from publisher.outbox.obligation import Postponed
 from publisher.partitions import prepare_partitions
@@ -23,6 +25,18 @@ def test_it_is_owed_once_however_often_it_is_begun(session: Session) -> None:
     begin_housekeeping(session)
 
     assert len(owed(session, "housekeeping")) == 1
+
+
+def test_two_that_begin_it_at_once_owe_it_once(database: Sessions) -> None:
+    def begin(_: int) -> None:
+        with database.begin() as session:
+            begin_housekeeping(session)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(begin, range(8)))
+
+    with database() as session:
+        assert len(owed(session, "housekeeping")) == 1
 
 
 def test_it_comes_due_again_in_an_hour(session: Session) -> None:

@@ -125,6 +125,27 @@ def test_what_died_once_travels_alone(session: Session) -> None:
     assert sorted(len(parcel.event_ids) for parcel in parcels) == [1] * 22
 
 
+def test_what_died_once_does_not_wait_behind_what_came_later(session: Session) -> None:
+    (old,) = received(session)
+    (parcel,) = leased(session)
+    begun(session, parcel)
+    expire_leases(session)
+    take_back(session, waiting=())
+    received(session, 600)
+
+    parcels = leased(session)
+
+    assert parcels[0].event_ids == (old,)
+    assert len(parcels) == 8
+
+
+def test_feeds_are_rebuilt_a_few_at_a_time(session: Session) -> None:
+    for _ in range(40):
+        emit(session, EventType.FEED_CHANGED, new_id())
+
+    assert [len(parcel.event_ids) for parcel in leased(session)] == [4] * 8
+
+
 def test_a_task_delivered_twice_begins_once(session: Session) -> None:
     received(session)
     (parcel,) = leased(session)

@@ -151,6 +151,22 @@ def test_the_same_article_twice_in_a_batch_is_one(session: Session) -> None:
     ]
 
 
+def test_one_article_by_two_identities_in_a_batch_is_one(session: Session) -> None:
+    first = recorded(session, guid="one", url="https://news.example/a")
+    several = [
+        submission(guid="one", url=None, title="Bản hai"),
+        submission(url="https://news.example/a", title="Bản ba"),
+        submission(guid="two", url="https://news.example/b"),
+    ]
+
+    results = record_all(session, several, tag_domain=DOMAIN)
+
+    stored = [
+        (one.sequence, one.article_id == first.article_id) for one in results if isinstance(one, Recorded)
+    ]
+    assert stored == [(2, True), (3, True), (1, False)]
+
+
 def test_fifty_at_once_make_one_article_with_ordered_revisions(database: Sessions) -> None:
     def send(number: int) -> Recorded:
         with database.begin() as session:

@@ -294,6 +294,8 @@ CREATE TABLE idempotency (
     FOREIGN KEY(api_key_id) REFERENCES api_key (id) ON DELETE CASCADE
 );
 
+CREATE INDEX idempotency_created ON idempotency (created_at);
+
 CREATE TABLE revision (
     article_id UUID NOT NULL,
     sequence INTEGER NOT NULL,

@@ -2,8 +2,10 @@
 
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def new_id() -> UUID:
@@ -22,6 +24,15 @@ def new_id() -> UUID:
 def made_at(identifier: UUID) -> datetime:
     """Return the instant, to the millisecond, at which `new_id` made this identifier."""
     return datetime.fromtimestamp((identifier.int >> 80) / 1000, tz=UTC)
+
+
+def first_id_of(instant: datetime) -> UUID:
+    """Return the smallest identifier that `new_id` can make in the millisecond of this instant.
+
+    Before 1970 none was made: it is that of 1970 then.
+    """
+    milliseconds = max(0, (instant - _EPOCH) // timedelta(milliseconds=1))
+    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (0x2 << 62))
 
 
 def article_uri(identifier: UUID, tag_domain: str) -> str:

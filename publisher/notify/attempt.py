@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import structlog
+
 from publisher import __version__
 from publisher.notify.claim import Claimed
 from publisher.notify.client import WebhookClient
@@ -14,6 +16,8 @@ TIMEOUT_S = 15.0
 """How long a request may take to an endpoint that does not say."""
 
 _USER_AGENT = f"publisher/{__version__}"
+_DETAIL_LENGTH = 300
+log = structlog.get_logger("publisher.attempt")
 
 
 async def attempt(client: WebhookClient, claimed: Claimed, *, jitter: float) -> Report:
@@ -32,10 +36,26 @@ async def attempt(client: WebhookClient, claimed: Claimed, *, jitter: float) -> 
         )
     except Exception as error:
         # Whatever a receiver found to upset the client with: it must not stop what is sent to others.
-        answer = Answer(error=ErrorKind.PROTOCOL, detail=f"{type(error).__name__}: {error}")
+        answer = Answer(error=ErrorKind.PROTOCOL, detail=f"{type(error).__name__}: {error}"[:_DETAIL_LENGTH])
     ended_at = datetime.now(UTC)
+    _log(claimed, answer)
     outcome = judge(answer, attempts=claimed.attempts + 1, at=ended_at, jitter=jitter)
     return Report(claimed=claimed, answer=answer, outcome=outcome, at=at, ended_at=ended_at)
+
+
+def _log(claimed: Claimed, answer: Answer) -> None:
+    """Tell of an attempt: aloud only of failures, since thousands succeed every second."""
+    tell = log.debug if answer.succeeded else log.info
+    tell(
+        "delivery.attempted",
+        delivery_id=str(claimed.id),
+        endpoint_id=str(claimed.endpoint_id),
+        status=answer.status,
+        error=answer.error,
+        detail=answer.detail,
+        attempt=claimed.attempts + 1,
+        ms=answer.duration_ms,
+    )
 
 
 def headers_of(claimed: Claimed, *, timestamp: int) -> dict[str, str]:

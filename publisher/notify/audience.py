@@ -82,12 +82,16 @@ def make_deliveries(
         after: the endpoint at which the last start stopped.
         deadline: by `time.monotonic`; no slice is begun after it, but one is always written.
     """
+    if not audience.filter_hashes and audience.only is None and not audience.retraction:
+        return None
+    # What is older than the first sequence does not exist.
+    older = audience.article_id is not None and audience.sequence != 1
     while True:
         rest = _Slice(after=after)
         last = session.scalar(_endpoints(audience, rest).offset(SLICE - 1).limit(1))
         piece = _Slice(after=after, last=last)
         session.execute(_insert(audience, piece))
-        if audience.article_id is not None:
+        if older:
             session.execute(_cancel(audience, piece))
         if last is None or time.monotonic() >= deadline:
             return last

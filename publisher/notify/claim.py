@@ -8,7 +8,7 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, SmallInteger, bindparam, select, text, tuple_, update
+from sqlalchemy import ARRAY, Row, SmallInteger, bindparam, case, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as UUID_COLUMN
 from sqlalchemy.orm import Session
@@ -118,13 +118,16 @@ def claim(
 ) -> Claim:
     """Return deliveries of our shards that are due, older ones first, never more than there is room for.
 
-    What can never be sent is put aside on the way: `held` while its endpoint is disabled, `cancelled` when
-    the endpoint was deleted or the message scrubbed.
+    What cannot be sent is put aside on the way: `held` while its endpoint is disabled or none of its secrets
+    can be read, `cancelled` when the endpoint was deleted or the message scrubbed.
 
     Args:
         leases: at least one.
         now: by which secrets expire.
         at: by which deliveries are due; None is the database's now.
+
+    Raises:
+        SettingsError: when PUBLISHER_SECRET_KEY is not the key that secrets were encrypted with.
     """
     of_each = max(_LEAST_OF_EACH, ceil(_HEADROOM * room.slots / len(leases)))
     rows = session.execute(
@@ -141,13 +144,21 @@ def claim(
     chosen = admit([row for row in rows if row.enabled and not row.deleted], room.flying)
     bodies = _bodies(session, {(row.message_id, row.message_time) for row in chosen})
     secrets = live_secrets(session, {row.endpoint_id for row in chosen}, box=box, at=now)
-    _put_aside(session, leases, rows, scrubbed={row.id for row in chosen if row.message_id not in bodies})
+    scrubbed = {row.id for row in chosen if row.message_id not in bodies}
+    _put_aside(
+        session,
+        leases,
+        cancelled=[row for row in rows if row.deleted or row.id in scrubbed],
+        held=[
+            row for row in rows if not row.deleted and (not row.enabled or secrets.get(row.endpoint_id) == ())
+        ],
+    )
     return Claim(
         deliveries=[
             _claimed(row, leases[row.shard].token, bodies[row.message_id], secrets[row.endpoint_id])
             for row in chosen
-            # Without a secret, the endpoint was deleted just now: the next look cancels the delivery.
-            if row.message_id in bodies and row.endpoint_id in secrets
+            # Without any secret, the endpoint was deleted just now: the next look cancels the delivery.
+            if row.message_id in bodies and secrets.get(row.endpoint_id)
         ],
         more=len(rows) == room.slots
         or len(chosen) < len(rows)
@@ -188,30 +199,34 @@ def _bodies(session: Session, messages: Collection[tuple[UUID, datetime]]) -> di
 
 
 def _put_aside(
-    session: Session, leases: Mapping[int, Lease], rows: Sequence[Row[Any]], *, scrubbed: Collection[UUID]
+    session: Session, leases: Mapping[int, Lease], *, cancelled: Sequence[Row[Any]], held: Sequence[Row[Any]]
 ) -> None:
-    cancelled = [row for row in rows if row.deleted or row.id in scrubbed]
-    held = [row for row in rows if not row.enabled and not row.deleted]
-    if not (cancelled or held):
+    """Stop deliveries; one that is in both sequences is cancelled."""
+    rows = [*cancelled, *held]
+    if not rows:
         return
-    ours = standing(session, {row.shard: leases[row.shard].token for row in (*cancelled, *held)})
-    for state, chosen in ((DeliveryState.CANCELLED, cancelled), (DeliveryState.HELD, held)):
-        locked = (
-            select(DeliveryRow.id)
-            .where(
-                DeliveryRow.id.in_([row.id for row in chosen if row.shard in ours]),
-                DeliveryRow.state == DeliveryState.PENDING,
-            )
-            .order_by(DeliveryRow.id)
-            .with_for_update()
-            .cte("locked")
+    ours = standing(session, {row.shard: leases[row.shard].token for row in rows})
+    # All at once, whatever becomes of them: deliveries are locked in the order of their ids.
+    locked = (
+        select(DeliveryRow.id)
+        .where(
+            DeliveryRow.id.in_([row.id for row in rows if row.shard in ours]),
+            DeliveryRow.state == DeliveryState.PENDING,
         )
-        session.execute(
-            update(DeliveryRow)
-            .where(DeliveryRow.id.in_(select(locked.c.id)))
-            .values(state=state, next_attempt_at=None)
-            .execution_options(synchronize_session=False)
+        .order_by(DeliveryRow.id)
+        .with_for_update()
+        .cte("locked")
+    )
+    is_cancelled = DeliveryRow.id.in_([row.id for row in cancelled])
+    session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.id.in_(select(locked.c.id)))
+        .values(
+            state=case((is_cancelled, DeliveryState.CANCELLED), else_=DeliveryState.HELD),
+            next_attempt_at=None,
         )
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _claimed(row: Row[Any], token: int, body: bytes, secrets: tuple[bytes, ...]) -> Claimed:

@@ -1,13 +1,15 @@
 """Which secrets sign an endpoint's webhooks: the newest, and older ones for a day."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+import structlog
+from sqlalchemy import Row, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from publisher.errors import Conflict
+from publisher.errors import Conflict, SettingsError
 from publisher.ids import new_id
 from publisher.notify.secrets import SecretBox, new_secret
 from publisher.schema import EndpointSecretRow
@@ -17,6 +19,9 @@ OVERLAP = timedelta(hours=24)
 
 MAX_LIVE = 10
 """Every request carries a signature by each live secret."""
+
+_SAMPLE = 100
+log = structlog.get_logger("publisher.endpoint_secrets")
 
 
 def add_secret(session: Session, endpoint_id: UUID, box: SecretBox) -> bytes:
@@ -56,10 +61,13 @@ def replace_secret(
 def live_secrets(
     session: Session, endpoint_ids: Collection[UUID], *, box: SecretBox, at: datetime
 ) -> dict[UUID, tuple[bytes, ...]]:
-    """Return what each endpoint's webhooks are signed with, newest first; deleted endpoints have none.
+    """Return what each endpoint's webhooks are signed with, newest first; deleted endpoints are left out.
+
+    What cannot be decrypted is left out, too: an endpoint that has none left, until its secret is rotated,
+    is logged.
 
     Raises:
-        SettingsError: when a secret was encrypted with another PUBLISHER_SECRET_KEY.
+        SettingsError: when that is so of all, and PUBLISHER_SECRET_KEY opens no other endpoint's either.
     """
     rows = session.execute(
         select(EndpointSecretRow.endpoint_id, EndpointSecretRow.encrypted)
@@ -69,8 +77,33 @@ def live_secrets(
         )
         .order_by(EndpointSecretRow.id.desc())
     )
+    found = _decrypted(rows, box)
+    if found and not any(found.values()):
+        _check_key(session, box)
+    for endpoint_id, secrets in found.items():
+        if not secrets:
+            log.error("endpoint.unreadable_secret", endpoint_id=str(endpoint_id))
+    return found
+
+
+def _decrypted(rows: Iterable[Row[UUID, bytes]], box: SecretBox) -> dict[UUID, tuple[bytes, ...]]:
     found: dict[UUID, tuple[bytes, ...]] = {}
     for endpoint_id, encrypted in rows:
-        secret = box.decrypt(encrypted, owner=endpoint_id.bytes)
-        found[endpoint_id] = (*found.get(endpoint_id, ()), secret)
+        found.setdefault(endpoint_id, ())
+        with suppress(SettingsError):
+            found[endpoint_id] += (box.decrypt(encrypted, owner=endpoint_id.bytes),)
     return found
+
+
+def _check_key(session: Session, box: SecretBox) -> None:
+    """Raise SettingsError if the key opens none of several endpoints: then it is the key that is wrong."""
+    newest = (
+        select(EndpointSecretRow.endpoint_id, EndpointSecretRow.encrypted)
+        .order_by(EndpointSecretRow.id.desc())
+        .limit(_SAMPLE)
+    )
+    sample = _decrypted(session.execute(newest), box)
+    if len(sample) > 1 and not any(sample.values()):
+        raise SettingsError(
+            "PUBLISHER_SECRET_KEY: is not the key that the stored endpoint secrets were encrypted with"
+        )

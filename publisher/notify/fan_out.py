@@ -20,7 +20,7 @@ from publisher.outbox.obligation import Done, Fate, Obligation, Postponed
 from publisher.schema import ArticleRow, EndpointRow, EventRow, MessageRow
 
 START_S = 0.5
-"""After this long no new slice of endpoints is begun; one takes some tenths of a second."""
+"""After this long no new slice of endpoints is begun but the first; one takes some tenths of a second."""
 
 # An event bears the time at which its transaction began; one that waited for a lock began before its turn.
 _LONGEST_TRANSACTION = timedelta(minutes=1)
@@ -67,7 +67,8 @@ def store_deliveries(session: Session, messages: Mapping[Obligation, Message]) -
     """Write each message once, and a delivery for each endpoint that is to get it.
 
     An article that is published without notice, or was retracted meanwhile, makes none. Many endpoints are
-    written in slices: what one start leaves comes due again, with the last endpoint as `cursor` in its data.
+    written in slices: what one start leaves comes due again, with the last endpoint as `cursor` in its data;
+    so do the messages that it did not come to.
     """
     deadline = time.monotonic() + START_S
     retracted = _retractions(session, messages.values())
@@ -75,8 +76,11 @@ def store_deliveries(session: Session, messages: Mapping[Obligation, Message]) -
     told = {one: message for one, message in messages.items() if fates[one] is None}
     _store(session, told.values())
     filters = _filters(session) if told else {}
+    first = next(iter(told), None)
     for one, message in told.items():
-        fates[one] = _deliver(session, one, _audience(message, filters), deadline)
+        # Every message begun writes a slice: after the deadline only the first, so that each start gets on.
+        late = one is not first and time.monotonic() >= deadline
+        fates[one] = Postponed() if late else _deliver(session, one, _audience(message, filters), deadline)
     if told:
         wake(session, Channel.DELIVERIES)
     return {one: fate for one, fate in fates.items() if fate is not None}

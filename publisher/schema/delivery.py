@@ -95,6 +95,7 @@ class DeliveryRow(Row):
     __table_args__ = (
         UniqueConstraint("endpoint_id", "message_id"),
         Index("delivery_due", "shard", "next_attempt_at", postgresql_where=text("state = 'pending'")),
+        Index("delivery_failed", "endpoint_id", "message_id", postgresql_where=text("state = 'failed'")),
         Index("delivery_held", "endpoint_id", "id", postgresql_where=text("state = 'held'")),
         Index("delivery_article", "article_id", "endpoint_id"),
     )

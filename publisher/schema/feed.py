@@ -28,8 +28,9 @@ class TombstoneRow(Row):
     __tablename__ = "tombstone"
     __table_args__ = (Index("tombstone_newest", "label_id", "retracted_at"),)
 
-    label_id: Mapped[UUID] = mapped_column(ForeignKey("label.id"), primary_key=True)
+    # Articles first: restorations and purges ask for theirs, and feeds have `tombstone_newest`.
     article_id: Mapped[UUID] = mapped_column(ForeignKey("article.id", ondelete="CASCADE"), primary_key=True)
+    label_id: Mapped[UUID] = mapped_column(ForeignKey("label.id"), primary_key=True)
     uri: Mapped[str]
     retracted_at: Mapped[datetime]
 

@@ -1,21 +1,25 @@
 """Claims and flushes: what a sender may take, and that only its owner changes a delivery."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from publisher.database import Sessions
+from publisher.errors import SettingsError
 from publisher.ids import new_id
 from publisher.notify.claim import Claim, Room, claim
 from publisher.notify.flush import Report, disable_gone, flush
 from publisher.notify.outcome import Answer, DeliveryState, judge
+from publisher.notify.secrets import SecretBox
 from publisher.notify.shards import Lease, beat
-from publisher.schema import DeliveryRow
+from publisher.schema import DeliveryRow, EndpointRow, EndpointSecretRow
 from tests.stages.subscribers import BOX, Subscribers, leases_end
+from tests.waiting import eventually
 
 PENDING, SUCCEEDED = DeliveryState.PENDING, DeliveryState.SUCCEEDED
 HELD, CANCELLED = DeliveryState.HELD, DeliveryState.CANCELLED
@@ -130,3 +134,59 @@ def test_what_is_not_due_or_not_ours_is_left_alone(database: Sessions) -> None:
         others = claim(session, leases, Room(slots=10), box=BOX, now=soon, at=soon)
 
     assert [len(one.deliveries) for one in (found, ours, others)] == [0, 1, 0]
+
+
+def test_an_endpoint_whose_secret_cannot_be_read_keeps_nobody_else_waiting(database: Sessions) -> None:
+    some = Subscribers(database)
+    broken, healthy = some.subscribe(), some.subscribe()
+    some.tell(broken, healthy)
+    with some.sessions.begin() as session:
+        mine = EndpointSecretRow.endpoint_id == broken
+        session.execute(update(EndpointSecretRow).where(mine).values(encrypted=b"\x01broken"))
+
+    with some.sessions.begin() as session:
+        _, found = claimed_by(session, new_id())
+
+    assert [one.endpoint_id for one in found.deliveries] == [healthy]
+    assert {one.endpoint_id: one.state for one in some.deliveries()} == {broken: HELD, healthy: PENDING}
+
+
+def test_with_a_wrong_key_nothing_is_put_aside(database: Sessions) -> None:
+    some = Subscribers(database)
+    some.tell(some.subscribe(), some.subscribe())
+    wrong = SecretBox("some other key, just as long")
+
+    with some.sessions.begin() as session:
+        leases = dict(beat(session, new_id(), in_flight=0, busy=(), started=time.monotonic()).leases)
+        with pytest.raises(SettingsError, match="PUBLISHER_SECRET_KEY"):
+            claim(session, leases, Room(slots=10), box=wrong, now=datetime.now(UTC))
+
+    assert some.all_are(PENDING)
+
+
+def test_what_is_put_aside_is_locked_in_the_order_of_ids(database: Sessions) -> None:
+    some = Subscribers(database)
+    disabled, deleted = some.subscribe(), some.subscribe()
+    low, high = UUID(int=1), UUID(int=2)
+    some.tell(disabled, id=low)
+    some.tell(deleted, id=high)
+    with some.sessions.begin() as session:
+        session.execute(update(EndpointRow).where(EndpointRow.id == disabled).values(enabled=False))
+        session.execute(update(EndpointRow).where(EndpointRow.id == deleted).values(deleted_at=func.now()))
+
+    def put_aside() -> None:
+        with some.sessions.begin() as session:
+            claimed_by(session, new_id())
+
+    with ThreadPoolExecutor(1) as thread:
+        with some.sessions.begin() as session:
+            session.execute(select(DeliveryRow.id).where(DeliveryRow.id == low).with_for_update())
+            putting = thread.submit(put_aside)
+            waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            eventually(lambda: session.scalar(waiting))
+            free = select(DeliveryRow.id).where(DeliveryRow.id == high).with_for_update(skip_locked=True)
+            locked_too_soon = session.scalar(free) is None
+        putting.result()
+
+    assert not locked_too_soon
+    assert {one.id: one.state for one in some.deliveries()} == {low: HELD, high: CANCELLED}

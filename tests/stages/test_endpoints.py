@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select, text, update
+from structlog.testing import capture_logs
 
 from publisher.database import Sessions
 from publisher.errors import Conflict, InvalidInput, NotFound, SettingsError
@@ -133,10 +134,40 @@ def test_a_secret_is_nowhere_in_the_record(database: Sessions) -> None:
 
 
 def test_secrets_do_not_open_with_another_key(database: Sessions) -> None:
-    endpoint_id = made(database)
+    some, _ = made(database), made(database)
 
     with database() as session, pytest.raises(SettingsError, match="PUBLISHER_SECRET_KEY"):
-        live_secrets(session, [endpoint_id], box=SecretBox("some other key, just as long"), at=AT)
+        live_secrets(session, [some], box=SecretBox("some other key, just as long"), at=AT)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_secret_that_does_not_open_is_logged_and_the_key_blamed_for_nothing(
+    database: Sessions, others: int
+) -> None:
+    broken = made(database)
+    with database.begin() as session:
+        session.execute(update(EndpointSecretRow).values(encrypted=b"\x01broken"))
+    for _ in range(others):
+        made(database)
+
+    with database() as session, capture_logs() as logs:
+        found = live_secrets(session, [broken], box=BOX, at=AT)
+
+    assert found == {broken: ()}
+    assert [(one["event"], one["endpoint_id"]) for one in logs] == [
+        ("endpoint.unreadable_secret", str(broken))
+    ]
+
+
+def test_a_rotation_mends_an_endpoint_whose_secret_does_not_open(database: Sessions) -> None:
+    broken = made(database)
+    with database.begin() as session:
+        session.execute(update(EndpointSecretRow).values(encrypted=b"\x01broken"))
+
+    with database.begin() as session:
+        new, _ = rotate_secret(session, broken, box=BOX, at=AT)
+
+        assert live_secrets(session, [broken], box=BOX, at=AT) == {broken: (new,)}
 
 
 def test_an_old_secret_signs_for_a_day_beside_the_new_one(database: Sessions) -> None:

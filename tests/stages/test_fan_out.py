@@ -287,6 +287,21 @@ def test_many_endpoints_are_written_in_slices_each_of_them_once(
     assert [deliveries(session, one) for one in readers] == [[(1, PENDING)]] * 10
 
 
+def test_only_the_first_of_many_messages_is_begun_after_the_deadline(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fan_out, "START_S", 0.0)
+    reader = endpoint(session)
+    for number in range(3):
+        published(session, url=f"https://news.example/{number}")
+
+    starts = [run_fan_out(session) for _ in range(3)]
+
+    late, done = Postponed(), Done(outcome="fanned_out")
+    assert [sorted(start, key=str) for start in starts] == [[done, late, late], [done, late], [done]]
+    assert deliveries(session, reader) == [(1, PENDING)] * 3
+
+
 def test_a_retraction_cancels_in_slices_too(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     readers = [endpoint(session) for _ in range(7)]
     identifier = published(session)

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, func, select, text, update
 from standardwebhooks.webhooks import Webhook
+from structlog.testing import capture_logs
 
 from publisher.database import Sessions
 from publisher.events import EventType
@@ -105,6 +106,40 @@ def test_every_attempt_is_on_record(subscribers: Making) -> None:
     assert attempt.response_body == "đã nhận\ufffd\n\ufffd"
     assert (delivery.attempts, delivery.last_status, delivery.trigger) == (1, 201, "auto")
     assert delivery.next_attempt_at is None
+
+
+def test_failed_attempts_are_logged_aloud_and_others_are_not(subscribers: Making) -> None:
+    replies = iter([Reply(status=503, body=b"what the receiver says"), Reply()])
+    some = subscribers(lambda _: next(replies))
+    reader = some.subscribe()
+    some.tell(reader)
+
+    with capture_logs() as logs, RunningPump(some.sessions, BOX):
+        eventually(some.attempts)
+        some.due_in(0.0)
+        eventually(lambda: some.all_are(SUCCEEDED))
+
+    (delivery,) = some.deliveries()
+    told = [dict(one) for one in logs if one["event"] == "delivery.attempted"]
+    assert [(one["log_level"], one["status"], one["attempt"]) for one in told] == [
+        ("info", 503, 1),
+        ("debug", 204, 2),
+    ]
+    assert {(one["delivery_id"], one["endpoint_id"]) for one in told} == {(str(delivery.id), str(reader))}
+    assert "what the receiver says" not in str(told)
+
+
+def test_why_no_answer_came_is_logged(subscribers: Making) -> None:
+    some = subscribers(lambda _: Reply(after_s=5.0))
+    some.tell(some.subscribe(timeout_s=1))
+
+    with capture_logs() as logs, RunningPump(some.sessions, BOX):
+        eventually(some.attempts)
+
+    (told,) = [one for one in logs if one["event"] == "delivery.attempted"]
+    assert (told["log_level"], told["status"], told["error"]) == ("info", None, "timeout")
+    assert told["detail"] == "no complete answer within 1 s"
+    assert told["ms"] >= 1_000
 
 
 def test_a_failed_attempt_comes_again_with_the_same_id_and_body_and_a_new_timestamp(

@@ -1,13 +1,15 @@
 """Deliveries read back with every attempt, and the past sent again, once each."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import func, insert, select
+from sqlalchemy import Engine, event, func, insert, inspect, select, text
 from sqlalchemy.orm import Session
 
 from publisher.article import ArticleStatus
@@ -247,6 +249,41 @@ def test_only_messages_of_the_window_are_replayed(session: Session) -> None:
                 deliver(session, mine, told, state)
 
     assert replay(session, mine, Window(since=AT, until=AT + 2 * HOUR)) == 6
+
+
+def test_a_window_is_found_by_the_ids_of_its_messages(session: Session) -> None:
+    mine = endpoint(session)
+    deliver(session, mine, message(session, article(session)), FAILED)
+    # So many of others that reading all of them is no way.
+    others = text(
+        "INSERT INTO delivery (message_id, message_time, endpoint_id, shard, state)"
+        " SELECT gen_random_uuid(), now(), gen_random_uuid(), 1, 'failed' FROM generate_series(1, 5000)"
+    )
+    session.execute(others)
+    session.execute(text("ANALYZE delivery"))
+    statements: list[tuple[str, Any]] = []
+    connection = session.connection()
+    event.listen(connection, "before_cursor_execute", lambda *args: statements.append((args[2], args[3])))
+    replay(session, mine, ALL_TIME, [Replayable.FAILED])
+    released, values = next(one for one in statements if "UPDATE delivery" in one[0])
+
+    plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {released}", values))
+
+    assert re.search(r"Index Cond:.*message_id >= ", plan), plan
+
+
+def test_a_tombstone_is_found_by_its_article(engine: Engine) -> None:
+    key = inspect(engine).get_pk_constraint("tombstone")
+
+    assert key["constrained_columns"] == ["article_id", "label_id"]
+
+
+@pytest.mark.parametrize("since", [datetime.min.replace(tzinfo=UTC), AT - timedelta(days=40_000)])
+def test_a_window_may_begin_before_all_time(session: Session, since: datetime) -> None:
+    mine = endpoint(session)
+    deliver(session, mine, message(session, article(session)), FAILED)
+
+    assert replay(session, mine, Window(since=since)) == 1
 
 
 def test_other_endpoints_are_left_alone(session: Session) -> None:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from publisher.ids import article_uri, made_at, new_id
+from publisher.ids import article_uri, first_id_of, made_at, new_id
 
 
 def test_identifiers_are_uuids_of_version_7() -> None:
@@ -24,6 +24,20 @@ def test_an_identifier_tells_when_it_was_made() -> None:
 
     after = datetime.now(UTC)
     assert before - timedelta(milliseconds=1) <= made_at(identifier) <= after
+
+
+def test_no_identifier_of_an_instant_is_under_its_first() -> None:
+    identifier = new_id()
+    made = made_at(identifier)
+
+    first = first_id_of(made + timedelta(microseconds=999))
+
+    assert (first.version, made_at(first)) == (7, made)
+    assert first_id_of(made) == first <= identifier < first_id_of(made + timedelta(milliseconds=1))
+
+
+def test_identifiers_begin_with_1970() -> None:
+    assert made_at(first_id_of(datetime.min.replace(tzinfo=UTC))) == datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def test_the_uri_carries_the_utc_date_on_which_the_identifier_was_made() -> None:

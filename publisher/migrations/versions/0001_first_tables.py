@@ -89,6 +89,8 @@ CREATE INDEX delivery_article ON delivery (article_id, endpoint_id);
 
 CREATE INDEX delivery_due ON delivery (shard, next_attempt_at) WHERE state = 'pending';
 
+CREATE INDEX delivery_failed ON delivery (endpoint_id, message_id) WHERE state = 'failed';
+
 CREATE INDEX delivery_held ON delivery (endpoint_id, id) WHERE state = 'held';
 
 CREATE TABLE endpoint (
@@ -321,13 +323,13 @@ CREATE TABLE revision (
 );
 
 CREATE TABLE tombstone (
-    label_id UUID NOT NULL,
     article_id UUID NOT NULL,
+    label_id UUID NOT NULL,
     uri TEXT NOT NULL,
     retracted_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    PRIMARY KEY (label_id, article_id),
-    FOREIGN KEY(label_id) REFERENCES label (id),
-    FOREIGN KEY(article_id) REFERENCES article (id) ON DELETE CASCADE
+    PRIMARY KEY (article_id, label_id),
+    FOREIGN KEY(article_id) REFERENCES article (id) ON DELETE CASCADE,
+    FOREIGN KEY(label_id) REFERENCES label (id)
 );
 
 CREATE INDEX tombstone_newest ON tombstone (label_id, retracted_at);

@@ -48,7 +48,7 @@ def store_documents(session: Session, results: Mapping[Obligation, Rebuilt]) -> 
             .with_for_update()
         ).all()
     )
-    rows = [row for one, rebuilt in results.items() for row in _rows(one.subject, rebuilt)]
+    rows = [row for one, result in results.items() for row in _rows(one.subject, result)]
     new = insert(FeedDocumentRow)
     session.execute(
         new.on_conflict_do_update(
@@ -60,16 +60,18 @@ def store_documents(session: Session, results: Mapping[Obligation, Rebuilt]) -> 
     )
     at = session.scalar(select(func.now()))
     assert at is not None
-    fates: dict[Obligation, Fate] = {}
-    for one, rebuilt in results.items():
-        behind = generations[one.subject] > rebuilt.generation
-        fates[one] = Postponed(at=at + REBUILD_EVERY) if behind else Done(outcome="rebuilt")
-        session.execute(
-            update(FeedRow)
-            .where(FeedRow.label_id == one.subject)
-            .values(owed_since=at if behind else None, rendered_at=at)
-        )
-    return fates
+    rebuilt = {one.subject for one in results if results[one].generation >= generations[one.subject]}
+    _note(session, rebuilt, {"owed_since": None, "rendered_at": at})
+    _note(session, set(labels) - rebuilt, {"owed_since": at, "rendered_at": at})
+    return {
+        one: Done(outcome="rebuilt") if one.subject in rebuilt else Postponed(at=at + REBUILD_EVERY)
+        for one in results
+    }
+
+
+def _note(session: Session, labels: Collection[UUID], values: Mapping[str, object]) -> None:
+    if labels:
+        session.execute(update(FeedRow).where(FeedRow.label_id.in_(labels)).values(**values))
 
 
 def _rows(label_id: UUID, rebuilt: Rebuilt) -> list[dict[str, object]]:

@@ -1,6 +1,7 @@
 """The document of a feed that readers may be given now: the stored one, else one rendered on the spot."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -40,31 +41,32 @@ class FeedStore:
         if found is None:
             return None
         if found.etag is None:
-            return self._rendered(address.format, found).version
+            return self._rendered(found.label_id, address.format, lambda one: _is_good(one, found)).version
         return _version(found, address.format)
 
     def document(self, version: Version) -> ServedDocument:
         """Return the document of a version, or of a newer one."""
         recent = self._recent.get(version.label_id, version.format)
-        if recent and (recent.version == version or recent.version.generation > version.generation):
+        if recent and _will_do(recent.version, version):
             return recent
         with self._sessions() as session:
             found = _stored(session, version)
         if found is None:
-            document = self._render(version.label_id, version.format)
-        else:
-            stored = _version(found, version.format)
-            document = ServedDocument(version=stored, body=found.body, body_gzip=found.body_gzip)
+            return self._rendered(version.label_id, version.format, lambda one: _will_do(one, version))
+        stored = _version(found, version.format)
+        document = ServedDocument(version=stored, body=found.body, body_gzip=found.body_gzip)
         self._recent.put(document)
         return document
 
-    def _rendered(self, feed_format: FeedFormat, found: _Found) -> ServedDocument:
+    def _rendered(
+        self, label_id: UUID, feed_format: FeedFormat, is_good: Callable[[Version], bool]
+    ) -> ServedDocument:
         # One at a time: who waits finds what the first has rendered, and keeps no connection meanwhile.
         with self._rendering:
-            recent = self._recent.get(found.label_id, feed_format)
-            if recent and _is_good(recent.version, found):
+            recent = self._recent.get(label_id, feed_format)
+            if recent and is_good(recent.version):
                 return recent
-            document = self._render(found.label_id, feed_format)
+            document = self._render(label_id, feed_format)
             self._recent.put(document)
             return document
 
@@ -91,6 +93,11 @@ def _is_good(version: Version, found: _Found) -> bool:
         return False
     age = found.at - version.changed_at
     return version.generation >= found.newest_generation or bool(age < REBUILD_EVERY)
+
+
+def _will_do(version: Version, wanted: Version) -> bool:
+    """Return whether a document is the wanted one, or newer."""
+    return version == wanted or version.generation > wanted.generation
 
 
 def _version(found: _Found, feed_format: FeedFormat) -> Version:

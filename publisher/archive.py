@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy import and_, select
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from publisher.article import Category, PublicArticle
 from publisher.details import Details
 from publisher.schema import ArticleRow, RevisionRow
-from publisher.text import slugify
+from publisher.text import fold, slugify
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Archive:
             content_text=revision.content_text or "",
             language=revision.language or "und",
             published=published_of(article),
-            updated=max(article.updated, published_of(article)),
+            updated=_updated_of(article, revision),
             url=revision.url,
             authors=details.authors,
             categories=tuple(category_of(term) for term in details.categories),
@@ -70,6 +71,18 @@ def published_of(article: ArticleRow) -> datetime:
     return min(article.published, article.first_visible_at)
 
 
+def _updated_of(article: ArticleRow, revision: RevisionRow) -> datetime:
+    """Return when the content became what this revision says."""
+    published = published_of(article)
+    if revision.sequence == article.public_revision:
+        return max(article.updated, published)
+    return published if revision.sequence == 1 else max(revision.received_at, published)
+
+
 def category_of(name: str) -> Category:
-    """Return a category by its name: `Xã hội` is found under `xa-hoi`."""
-    return Category(term=slugify(name, fallback="other"), label=name)
+    """Return a category by its name: `Xã hội` is found under `xa-hoi`.
+
+    A name without any letter or digit of ours (`???`, `新闻`) is found under a digest of its own.
+    """
+    digest = sha256(fold(name).encode()).hexdigest()
+    return Category(term=slugify(name, fallback=f"c-{digest[:8]}"), label=name)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, case, func, select, update
 from sqlalchemy.orm import Session
 
 from publisher.article import ArticleStatus
@@ -72,12 +72,8 @@ def store_publications(
         for verdict in (Verdict.SCHEDULED, Verdict.PUBLISHED, Verdict.CORRECTED)
     }
     _set(session, chosen[Verdict.SCHEDULED], {"status": ArticleStatus.SCHEDULED})
-    _set(
-        session, chosen[Verdict.PUBLISHED], {**_PUBLIC, "updated": func.least(ArticleRow.published, _VISIBLE)}
-    )
-    _set(session, chosen[Verdict.CORRECTED], {**_PUBLIC, "updated": func.now()})
-    _announce(session, chosen[Verdict.PUBLISHED], EventType.ARTICLE_PUBLISHED, at)
-    _announce(session, chosen[Verdict.CORRECTED], EventType.ARTICLE_CORRECTED, at)
+    _set(session, [*chosen[Verdict.PUBLISHED], *chosen[Verdict.CORRECTED]], _PUBLIC)
+    _announce(session, chosen, at)
     return {
         one: Postponed(at=candidates[one].visible_from)
         if verdict is Verdict.SCHEDULED
@@ -86,11 +82,19 @@ def store_publications(
     }
 
 
-_VISIBLE = func.coalesce(ArticleRow.first_visible_at, func.now())
 _PUBLIC: Mapping[str, Any] = {
     "status": ArticleStatus.PUBLISHED,
     "public_revision": ArticleRow.revision,
-    "first_visible_at": _VISIBLE,
+    "first_visible_at": func.coalesce(ArticleRow.first_visible_at, func.now()),
+    # A correction and a restoration are later than everything that readers have seen of the article.
+    "updated": case(
+        (ArticleRow.first_visible_at.is_(None), func.least(ArticleRow.published, func.now())),
+        else_=func.now(),
+    ),
+}
+_EVENTS = {
+    Verdict.PUBLISHED: EventType.ARTICLE_PUBLISHED,
+    Verdict.CORRECTED: EventType.ARTICLE_CORRECTED,
 }
 
 
@@ -138,9 +142,8 @@ def _set(session: Session, candidates: Collection[Candidate], values: Mapping[st
         session.execute(update(ArticleRow).where(ArticleRow.id.in_(ids)).values(**values))
 
 
-def _announce(
-    session: Session, candidates: Collection[Candidate], event_type: EventType, at: datetime
-) -> None:
+def _announce(session: Session, chosen: Mapping[Verdict, Collection[Candidate]], at: datetime) -> None:
+    candidates = [(event_type, one) for verdict, event_type in _EVENTS.items() for one in chosen[verdict]]
     if not candidates:
         return
     labelled = [
@@ -149,8 +152,9 @@ def _announce(
             labels=labels_of(one.details),
             first_visible_at=one.first_visible_at or at,
         )
-        for one in candidates
+        for _, one in candidates
     ]
+    # All at once: labels that come in two turns come in no order, and transactions would block each other.
     concerned = put_labels(session, labelled)
     emit_all(
         session,
@@ -164,6 +168,6 @@ def _announce(
                     "labels": [str(label) for label in concerned[one.article_id]],
                 },
             )
-            for one in candidates
+            for event_type, one in candidates
         ],
     )

@@ -25,16 +25,17 @@ from publisher.api.context import ApiContext
 from publisher.api.idempotency import Once, idempotent
 from publisher.api.json_body import expect_media_type, json_body, json_request
 from publisher.api.parameters import Page, Paged, api_router, id_of_path
+from publisher.archive import category_of
 from publisher.article import ArticleStatus
 from publisher.errors import Gone, NotFound
 from publisher.ingest.article_in import ArticleIn, parse_article
 from publisher.ingest.submission import Submission
+from publisher.labels import LabelKind
 from publisher.retract import retract
 from publisher.schema import ArticleLabelRow, ArticleRow, LabelRow, RevisionRow
-from publisher.text import clean_line, slugify
+from publisher.text import clean_line
 
 BATCH_PATH = "/v1/articles:batch"
-_CATEGORY = "category"
 
 
 def articles_router(context: ApiContext) -> APIRouter:
@@ -150,7 +151,7 @@ def _listing(
         query = query.where(ArticleRow.status == status)
     if category is not None:
         label = select(LabelRow.id).where(
-            LabelRow.kind == _CATEGORY, LabelRow.slug == slugify(category, fallback="other")
+            LabelRow.kind == LabelKind.CATEGORY, LabelRow.slug == category_of(category).term
         )
         query = query.where(
             exists().where(

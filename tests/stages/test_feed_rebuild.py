@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
 from feeds.feed import FeedFormat
@@ -127,6 +127,34 @@ def test_what_changes_during_a_rebuild_is_rebuilt_again(session: Session) -> Non
     assert feed_of(session).owed_since is not None
     assert str(late) not in bodies(session)[FeedFormat.ATOM]
     assert rebuilds_owed(session) == 1
+
+
+def test_many_rebuilds_are_noted_with_one_statement_for_those_done_and_one_for_those_behind(
+    session: Session,
+) -> None:
+    published(session, categories=("A", "B", "C", "D"))
+    run_feeds(session)
+    begun = begin_rebuild(session)
+    published(session, url="https://news.example/2", categories=("A", "B"))
+    run_feeds(session)
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    connection = session.connection()
+    event.listen(connection, "before_cursor_execute", note)
+    fates = store_documents(session, begun)
+    event.remove(connection, "before_cursor_execute", note)
+
+    assert len([one for one in statements if one.startswith("UPDATE feed ")]) == 2
+    behind = {one.subject for one, fate in fates.items() if isinstance(fate, Postponed)}
+    assert behind == {
+        feed_of(session).label_id,
+        *(feed_of(session, LabelKind.CATEGORY, slug).label_id for slug in "ab"),
+    }
+    owing = session.scalars(select(FeedRow.label_id).where(FeedRow.owed_since.is_not(None)))
+    assert set(owing) == behind
 
 
 def test_the_rebuild_after_that_ends_it(session: Session) -> None:

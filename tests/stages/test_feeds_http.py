@@ -3,8 +3,10 @@
 import gzip
 from calendar import timegm
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from threading import Barrier
 from uuid import UUID
 
 import fastfeedparser
@@ -514,6 +516,26 @@ def test_a_forbidden_document_is_rendered_once_until_something_changes(database:
 
     assert store.version(address) == first
     assert store.document(first).version == first
+
+
+def test_many_who_ask_for_a_document_that_was_forbidden_meanwhile_share_one(database: Sessions) -> None:
+    address = FeedAddress(kind=LabelKind.ALL, slug="all", format=FeedFormat.ATOM)
+    article = bring_out(database)
+    store = FeedStore(database, STYLE)
+    version = store.version(address)
+    assert version is not None
+    take_down(database, article.id)
+    together = Barrier(4)
+
+    def ask(wanted: Version) -> ServedDocument:
+        together.wait()
+        return store.document(wanted)
+
+    with ThreadPoolExecutor(4) as readers:
+        documents = list(readers.map(ask, [version] * 4))
+
+    assert len({id(document) for document in documents}) == 1
+    assert article.uri.encode() not in documents[0].body.split(b"deleted-entry")[0]
 
 
 def test_what_was_rendered_on_the_spot_is_as_old_as_a_rebuild_may_be_at_most(database: Sessions) -> None:

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
+from publisher.archive import category_of
 from publisher.article import ArticleStatus
 from publisher.errors import NotFound
 from publisher.events import EventType
@@ -21,7 +22,7 @@ from publisher.schema import (
     RevisionRow,
     TombstoneRow,
 )
-from tests.stages.articles import published, recorded, run_enrich, run_publish
+from tests.stages.articles import ARCHIVE, published, recorded, run_enrich, run_publish
 
 TOMORROW = timedelta(days=1)
 
@@ -181,3 +182,60 @@ def test_a_restored_article_is_published_again_without_a_tombstone(session: Sess
     assert (article.status, article.public_revision) == (ArticleStatus.PUBLISHED, 3)
     assert session.scalars(select(TombstoneRow)).all() == []
     assert events(session)[-1] == EventType.ARTICLE_PUBLISHED
+
+
+def test_a_restoration_does_not_move_updated_backwards(session: Session) -> None:
+    identifier = published(session, published=datetime(2021, 11, 23, tzinfo=UTC))
+    published(session, title="Đính chính: 23,6 km")
+    corrected_at = session.get_one(ArticleRow, identifier).updated
+    retract(session, identifier, reason=None)
+
+    published(session, title="Bản cuối", restore=True)
+
+    article = session.get_one(ArticleRow, identifier)
+    assert article.published == datetime(2021, 11, 23, tzinfo=UTC)
+    assert article.updated >= corrected_at
+
+
+def test_labels_of_first_publications_and_corrections_come_in_one_order(session: Session) -> None:
+    published(session)
+    recorded(session, categories=("A", "Y"))
+    recorded(session, url="https://news.example/b", categories=("B", "Z"))
+    run_enrich(session)
+    added: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, rows: object, *_: object) -> None:
+        if statement.startswith("INSERT INTO label "):
+            assert isinstance(rows, list)
+            added.extend(row["slug"] for row in rows)
+
+    connection = session.connection()
+    event.listen(connection, "before_cursor_execute", note)
+    run_publish(session)
+    event.remove(connection, "before_cursor_execute", note)
+
+    assert added == ["a", "b", "y", "z"]
+    assert sorted(events(session)[1:]) == [EventType.ARTICLE_CORRECTED, EventType.ARTICLE_PUBLISHED]
+
+
+def test_categories_without_letters_are_labels_of_their_own(session: Session) -> None:
+    published(session, categories=("!!!", "???", "新闻", "Other"))
+
+    found = labels(session)
+    assert len(found) == 5
+    assert {"all", "other", category_of("!!!").term, category_of("???").term} < set(found)
+    assert category_of(category_of("???").term).term == category_of("???").term
+
+
+def test_an_older_revision_does_not_bear_the_time_of_the_newest(session: Session) -> None:
+    identifier = published(session, published=datetime(2021, 11, 23, tzinfo=UTC))
+    published(session, title="Đính chính: 23,6 km")
+    published(session, title="Đính chính lần hai: 23,6 km")
+    session.execute(update(ArticleRow).values(updated=datetime.now(UTC) + TOMORROW))
+    session.expire_all()
+
+    article = session.get_one(ArticleRow, identifier)
+    revisions = [session.get_one(RevisionRow, (identifier, sequence)) for sequence in (1, 2, 3)]
+    shown = [ARCHIVE.article_of(article, revision).updated for revision in revisions]
+
+    assert shown == [article.published, revisions[1].received_at, article.updated]

@@ -1,24 +1,34 @@
 """Every setting of the system, read from the environment or `.env` and checked once, at start."""
 
 import re
+import sys
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+import structlog
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    SettingsConfigDict,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from publisher.errors import SettingsError
 
 PREFIX = "PUBLISHER_"
+_OF_TESTS = f"{PREFIX}TEST_"
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+_REDIS_NUMBER = re.compile(r"(/[0-9]*)?")
 
 
 class LogFormat(StrEnum):
@@ -85,7 +95,7 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+        if value is not None and not _names_redis(value):
             raise ValueError("expected redis://host:port/number")
         return value
 
@@ -95,6 +105,7 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("expected http:// or https:// and a host, without query or fragment")
+        parts.port  # noqa: B018  # raises ValueError when it is no number of a port
         return value.rstrip("/")
 
     @field_validator("tag_domain")
@@ -156,16 +167,51 @@ class Settings(BaseSettings):
 def load_settings(**overrides: object) -> Settings:
     """Return the settings of the environment and `.env`, with overrides on top.
 
+    A name that begins as ours and is no setting is warned of, once a process.
+
     Raises:
         SettingsError: when one makes no sense; the message is one line that names it.
     """
     try:
+        for name in _unknown_names():
+            _warn_of(name)
         return Settings(**overrides)  # type: ignore[arg-type]  # checked by Pydantic itself
     except ValidationError as error:
         problems = error.errors(include_context=False)
         raise SettingsError("; ".join(_readable(one) for one in problems)) from None
     except UnicodeDecodeError as error:
         raise SettingsError(f".env: is not UTF-8 ({error.reason} at byte {error.start})") from None
+
+
+def _names_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port != 0
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return True
+    return parts.scheme in ("redis", "rediss") and has_port and bool(_REDIS_NUMBER.fullmatch(parts.path))
+
+
+def _unknown_names() -> list[str]:
+    given = {*EnvSettingsSource(Settings).env_vars, *DotEnvSettingsSource(Settings).env_vars}
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    names = {name.upper() for name in given} - known
+    return sorted(name for name in names if name.startswith(PREFIX) and not name.startswith(_OF_TESTS))
+
+
+@cache
+def _warn_of(name: str) -> None:
+    # Settings are read before logs are configured; standard output belongs to the commands' results.
+    configured = structlog.is_configured()
+    log = structlog.get_logger("publisher.settings") if configured else _log_on_stderr()
+    log.warning("settings.unknown", name=name)
+
+
+def _log_on_stderr() -> structlog.typing.FilteringBoundLogger:
+    log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(structlog.PrintLogger(sys.stderr))
+    return log
 
 
 def _readable(error: object) -> str:

@@ -157,6 +157,27 @@ def test_markup_that_only_lends_its_text_is_not_named() -> None:
     assert sanitise_html("<font color=red>a</font> <span>b</span>", base_url=BASE).warnings == ()
 
 
+def nested(depth: int, *, text: str = "a") -> str:
+    return f"{'<blockquote>' * depth}{text}{'</blockquote>' * depth}"
+
+
+@pytest.mark.parametrize(
+    ("markup", "html"),
+    [
+        (nested(100), nested(100)),
+        (nested(101), nested(100)),
+        (nested(999), nested(100)),
+        (nested(99, text="a<br>b"), nested(99, text="a<br>b")),
+        (nested(100, text="a<br>b"), nested(100, text="ab")),
+        ("<ul><li>" * 50 + "a" + "</li></ul>" * 50, "<ul><li>" * 50 + "a" + "</li></ul>" * 50),
+        ("<ul>" + "<li>a</li>" * 500 + "</ul>", "<ul>" + "<li>a</li>" * 500 + "</ul>"),
+    ],
+    ids=["100", "101", "999", "break in 99", "break in 100", "lists", "long list"],
+)
+def test_elements_are_nested_a_hundred_deep_at_most(markup: str, html: str) -> None:
+    assert cleaned(markup) == html
+
+
 def test_more_elements_than_anybody_writes_are_refused() -> None:
     with pytest.raises(InvalidInput, match="content_html: expected at most 50,000 HTML elements"):
         sanitise_html("<p>a</p>" * 50_001, base_url=BASE)

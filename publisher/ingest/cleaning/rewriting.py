@@ -12,7 +12,7 @@ from publisher.text import clean, forbidden_characters
 MOST_ELEMENTS = 50_000
 # The sanitiser takes quadratic time for ampersands within one piece of text; comments part it.
 _LONGEST_PIECE = 10_000
-_DEEPEST = 100
+DEEPEST = 100
 _VOID = frozenset(("br", "hr", "img", "source"))
 
 # fmt: off
@@ -137,7 +137,7 @@ class _Writer:
         if attributes is None:
             return
         self._end_implied(name)
-        if len(self._open) >= _DEEPEST:
+        if len(self._open) >= DEEPEST:
             return
         self._written.append(f"<{name}{attributes}>")
         if name not in _VOID:

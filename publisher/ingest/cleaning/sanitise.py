@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import nh3
 
 from publisher.errors import InvalidInput
 from publisher.ingest.cleaning.attributes import ALLOWED, CONTACT_SCHEMES, LINK_REL
-from publisher.ingest.cleaning.rewriting import rewrite
+from publisher.ingest.cleaning.rewriting import DEEPEST, rewrite
 from publisher.ingest.submission import Submission
 from publisher.markup import Text, tokens
 from publisher.paragraphs import html_of, text_of
@@ -21,6 +22,8 @@ _PLAIN = re.compile(
     r"(?:[^<>&]++|</?(?:p|h[234]|ul|ol|li|blockquote|figure|figcaption|strong|em|b|i|u|br)>)*+"
 )
 _MOST_PLAIN_TAGS = 2_000
+_PLAIN_TAG = re.compile("<(?:/|br>)?")
+_STEPS = {"<": 1, "</": -1, "<br>": 0}
 _MOST_PASSES = 4
 _MOST_NAMES = 10
 
@@ -98,9 +101,18 @@ def sanitise_html(html: str, *, base_url: str | None) -> Sanitised:
 
 def _is_clean(html: str) -> bool:
     """Return whether this is plain HTML that sanitising would leave as it is."""
-    if not _PLAIN.fullmatch(html) or html.count("<") > _MOST_PLAIN_TAGS:
+    if not _PLAIN.fullmatch(html) or html.count("<") > _MOST_PLAIN_TAGS or _is_too_deep(html):
         return False
     return html == clean(html) == _SANITISER.clean(html).strip()
+
+
+def _is_too_deep(html: str) -> bool:
+    """Return whether elements of plain HTML, where each that is opened is closed, are nested too deeply."""
+    if html.count("<") <= DEEPEST:
+        return False
+    depths = accumulate(map(_STEPS.__getitem__, _PLAIN_TAG.findall(html)))
+    # A line break counts where it stands: one more is taken for granted if there is any.
+    return max(depths) + ("<br>" in html) > DEEPEST
 
 
 def _warnings(removed: Counter[str]) -> tuple[str, ...]:

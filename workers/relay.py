@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Collection
 from contextlib import suppress
+from datetime import timedelta
 
 import structlog
 from kombu.exceptions import OperationalError as BrokerError
@@ -14,14 +15,23 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from publisher.database import Sessions
 from publisher.events import Queue
-from publisher.outbox.lease import Parcel, due_queues, give_back, lease_due, leases_ran_out, take_back
+from publisher.outbox.lease import (
+    Parcel,
+    due_queues,
+    due_within,
+    give_back,
+    lease_due,
+    leases_ran_out,
+    take_back,
+)
 from workers.app import PublisherApp
 from workers.listen import Listener
 from workers.queues import keeps_everything, waiting_messages, waiting_tokens
 
 WINDOW = 8
 """Messages that wait in a queue at most: enough to keep workers busy, little to lose with Redis."""
-_BUSY_PAUSE_S, _IDLE_PAUSE_S, _STAY_BUSY_S = 0.005, 0.25, 0.05
+_BUSY_PAUSE_S, _STAY_BUSY_S, _FULL_PAUSE_S = 0.005, 0.05, 0.02
+_IDLE_PAUSE = timedelta(milliseconds=250)
 _TAKE_BACK_EVERY_S = 1.0
 _AFTER_ERROR_S = 0.5
 log = structlog.get_logger("publisher.relay")
@@ -47,11 +57,19 @@ class Relay:
                 if time.monotonic() >= next_take_back:
                     next_take_back = time.monotonic() + _TAKE_BACK_EVERY_S
                     self.take_back_lost()
+                busy = time.monotonic() < busy_until
+                pause_s = _BUSY_PAUSE_S if busy else self._idle_pause_s()
             except (DBAPIError, NoConnection, RedisError, BrokerError) as error:
                 log.warning("relay.hindered", error=f"{type(error).__name__}: {error}".partition("\n")[0])
                 stop.wait(_AFTER_ERROR_S)
                 continue
-            listener.wait(_BUSY_PAUSE_S if time.monotonic() < busy_until else _IDLE_PAUSE_S)
+            listener.wait(pause_s)
+
+    def _idle_pause_s(self) -> float:
+        with self._sessions() as session:
+            until_due = due_within(session, _IDLE_PAUSE).total_seconds()
+        # What is due already did not fit into the window.
+        return max(until_due, _FULL_PAUSE_S)
 
     def _warn_of_eviction(self) -> None:
         with suppress(RedisError):

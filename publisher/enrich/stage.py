@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import Update, and_, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from publisher.article import ArticleStatus
@@ -15,8 +15,10 @@ from publisher.events import Event, EventType
 from publisher.outbox.emit import emit_all
 from publisher.outbox.obligation import Done, Fate, Obligation
 from publisher.schema import ArticleRow, RevisionRow
+from publisher.schema.row import table
 
 _DERIVABLE = ("summary", "language", "content_html", "content_text")
+_ALWAYS_DERIVED = ("slug", "word_count", "reading_minutes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +54,9 @@ def store_enrichments(session: Session, results: Mapping[Obligation, Found]) -> 
     """Store what was found out about revisions that are still the newest, and report it."""
     newest = _lock(session, {one.subject for one in results})
     current = [one for one in results if newest.get(one.subject) == one.data["sequence"]]
-    for one in current:
-        _store(session, one, results[one])
+    for derived in sorted({results[one].derived for one in current}):
+        rows = [_row(one, results[one]) for one in current if results[one].derived == derived]
+        session.connection().execute(_update(derived), rows)
     session.execute(
         update(ArticleRow)
         .where(ArticleRow.id.in_([one.subject for one in current]))
@@ -79,20 +82,21 @@ def _input(row: RevisionRow) -> EnrichInput:
     return EnrichInput(article_id=row.article_id, title=row.title, url=row.url, **given)
 
 
-def _store(session: Session, one: Obligation, found: Found) -> None:
-    enrichment = found.enrichment
-    session.execute(
-        update(RevisionRow)
-        .where(RevisionRow.article_id == one.subject, RevisionRow.sequence == one.data["sequence"])
+def _update(derived: tuple[str, ...]) -> Update:
+    revisions = table(RevisionRow)
+    return (
+        update(revisions)
+        .where(revisions.c.article_id == bindparam("article"), revisions.c.sequence == bindparam("revision"))
         .values(
-            **{name: getattr(enrichment, name) for name in found.derived},
-            derived=list(found.derived),
-            slug=enrichment.slug,
-            word_count=enrichment.word_count,
-            reading_minutes=enrichment.reading_minutes,
-            enriched_at=func.now(),
+            {name: bindparam(f"new_{name}") for name in (*derived, *_ALWAYS_DERIVED)}
+            | {"derived": list(derived), "enriched_at": func.now()}
         )
     )
+
+
+def _row(one: Obligation, found: Found) -> dict[str, Any]:
+    new = {f"new_{name}": getattr(found.enrichment, name) for name in (*found.derived, *_ALWAYS_DERIVED)}
+    return {"article": one.subject, "revision": one.data["sequence"], **new}
 
 
 def _enriched(one: Obligation) -> Event:

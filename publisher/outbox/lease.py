@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 from uuid import UUID
@@ -56,6 +56,17 @@ def due_queues(session: Session, *, at: datetime | None = None) -> list[Queue]:
     return [queue for queue in Queue if queue in found]
 
 
+def due_within(session: Session, span: timedelta) -> timedelta:
+    """Return how long it takes until something comes due; `span` when nothing does before."""
+    next_due = (
+        select(func.min(EventTaskRow.due_at))
+        .where(_FREE, EventTaskRow.queue.in_(list(Queue)), EventTaskRow.due_at < func.now() + span)
+        .scalar_subquery()
+    )
+    waiting = session.scalar(select(next_due - func.now()))
+    return span if waiting is None else max(waiting, timedelta(0))
+
+
 def lease_due(session: Session, queue: Queue, *, room: int, at: datetime | None = None) -> list[Parcel]:
     """Take the obligations that are due, in at most `room` parcels, oldest first.
 
@@ -72,7 +83,8 @@ def lease_due(session: Session, queue: Queue, *, room: int, at: datetime | None 
             _FREE,
             EventTaskRow.due_at <= (at or func.now()),
         )
-        .order_by(EventTaskRow.due_at, EventTaskRow.event_id)
+        # Of one event's tasks `fan_out` comes before `feeds`: subscribers hear of it while feeds render.
+        .order_by(EventTaskRow.due_at, EventTaskRow.event_id, EventTaskRow.task)
         .limit(room * BATCH)
         .with_for_update(skip_locked=True)
     ).all()

@@ -11,7 +11,7 @@ from publisher.database import Sessions
 from publisher.events import EventType, Queue
 from publisher.ids import new_id
 from publisher.outbox.emit import emit
-from publisher.outbox.lease import Parcel, due_queues, give_back, lease_due, take_back
+from publisher.outbox.lease import Parcel, due_queues, due_within, give_back, lease_due, take_back
 from publisher.outbox.obligation import Done, Failed, Obligation, Postponed
 from publisher.outbox.watch import backlogs, replay, steps_of, stuck
 from publisher.outbox.work import begin, hand_back, hold, settle
@@ -272,3 +272,19 @@ def test_a_lease_whose_message_could_not_be_sent_is_given_back(session: Session)
     give_back(session, parcels)
 
     assert sum(len(parcel.event_ids) for parcel in leased(session)) == 3
+
+
+def test_the_relay_knows_how_long_it_may_rest(session: Session) -> None:
+    now = session.scalar(select(func.now()))
+    assert now is not None
+    span = timedelta(milliseconds=250)
+    assert due_within(session, span) == span
+
+    received(session, at=now + timedelta(hours=1))
+    assert due_within(session, span) == span
+
+    received(session, at=now + timedelta(milliseconds=100))
+    assert due_within(session, span) == timedelta(milliseconds=100)
+
+    received(session)
+    assert due_within(session, span) == timedelta(0)

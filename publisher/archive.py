@@ -3,16 +3,14 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from publisher.article import Category, PublicArticle
+from publisher.article import PublicArticle, category_of
 from publisher.details import Details
 from publisher.schema import ArticleRow, RevisionRow
-from publisher.text import fold, slugify
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +75,3 @@ def _updated_of(article: ArticleRow, revision: RevisionRow) -> datetime:
     if revision.sequence == article.public_revision:
         return max(article.updated, published)
     return published if revision.sequence == 1 else max(revision.received_at, published)
-
-
-def category_of(name: str) -> Category:
-    """Return a category by its name: `Xã hội` is found under `xa-hoi`.
-
-    A name without any letter or digit of ours (`???`, `新闻`) is found under a digest of its own.
-    """
-    digest = sha256(fold(name).encode()).hexdigest()
-    return Category(term=slugify(name, fallback=f"c-{digest[:8]}"), label=name)

@@ -3,7 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
+from hashlib import sha256
 from uuid import UUID
+
+from publisher.text import fold, slugify
 
 
 class ArticleStatus(StrEnum):
@@ -95,3 +99,13 @@ class PublicArticle:
     related: tuple[Related, ...] = field(default=())
     word_count: int = 0
     reading_minutes: int = 0
+
+
+@lru_cache(maxsize=4_096)
+def category_of(name: str) -> Category:
+    """Return a category by its name: `Xã hội` is found under `xa-hoi`.
+
+    A name without any letter or digit of ours (`???`, `新闻`) is found under a digest of its own.
+    """
+    digest = sha256(fold(name).encode()).hexdigest()
+    return Category(term=slugify(name, fallback=f"c-{digest[:8]}"), label=name)

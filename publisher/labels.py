@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from publisher.archive import category_of
+from publisher.article import category_of
 from publisher.details import Details
 from publisher.ids import new_id
 from publisher.schema import ArticleLabelRow, FeedRow, LabelRow, TombstoneRow

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row, Select, and_, exists, select
 from sqlalchemy.orm import Session
 
-from publisher.archive import category_of, published_of
-from publisher.article import ArticleStatus, Category, Image, Person, Related, Source
+from publisher.archive import published_of
+from publisher.article import ArticleStatus, Category, Image, Person, Related, Source, category_of
 from publisher.details import Details
 from publisher.schema import ArticleRow, EventTaskRow, RevisionRow
 

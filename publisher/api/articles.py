@@ -25,8 +25,7 @@ from publisher.api.context import ApiContext
 from publisher.api.idempotency import Once, idempotent
 from publisher.api.json_body import expect_media_type, json_body, json_request
 from publisher.api.parameters import Page, Paged, api_router, id_of_path
-from publisher.archive import category_of
-from publisher.article import ArticleStatus
+from publisher.article import ArticleStatus, category_of
 from publisher.errors import Gone, NotFound
 from publisher.ingest.article_in import ArticleIn, parse_article
 from publisher.ingest.submission import Submission

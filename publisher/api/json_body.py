@@ -72,7 +72,7 @@ def parse_json(body: bytes) -> Any:
         InvalidInput: when an object has a member twice: readers disagree about what that means.
     """
     try:
-        text = body.decode("utf-8-sig")
+        text = body.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise _bad(f"not UTF-8 (byte {error.start})") from None
     try:

@@ -5,13 +5,13 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
 from pydantic.config import JsonDict
 
-from publisher.article import Image, Person, Related, Source
+from publisher.article import Image, Person, Related, Source, category_of
 from publisher.errors import InvalidInput
 from publisher.field_problems import expected, problems_of
 from publisher.ingest import fields
 from publisher.ingest.cleaning.sanitise import sanitised
 from publisher.ingest.submission import Submission
-from publisher.text import clean, clean_line, fold, forbidden_characters, slugify
+from publisher.text import clean, clean_line, forbidden_characters
 
 _EXAMPLE: Final[JsonDict] = {
     "url": "https://news.example.org/2021/11/doi-thoai",
@@ -181,7 +181,7 @@ def _distinct(labels: list[str]) -> tuple[str, ...]:
     """Return clean labels in order, the first of those that would share a feed."""
     found: dict[str, str] = {}
     for label in labels:
-        found.setdefault(slugify(label, fallback=fold(label)), clean_line(label))
+        found.setdefault(category_of(label).term, clean_line(label))
     return tuple(found.values())
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from publisher.archive import category_of
+from publisher.article import category_of
 from publisher.events import EventType
 
 DELIVERED = (

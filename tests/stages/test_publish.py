@@ -6,8 +6,7 @@ import pytest
 from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
-from publisher.archive import category_of
-from publisher.article import ArticleStatus
+from publisher.article import ArticleStatus, category_of
 from publisher.errors import NotFound
 from publisher.events import EventType
 from publisher.ids import new_id

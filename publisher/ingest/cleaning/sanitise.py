@@ -21,6 +21,8 @@ _MEDIA = re.compile(r"<(?:img|video|audio)\b")
 _PLAIN = re.compile(
     r"(?:[^<>&]++|</?(?:p|h[234]|ul|ol|li|blockquote|figure|figcaption|strong|em|b|i|u|br)>)*+"
 )
+# Something that is neither a tag, white space nor part of a reference.
+_PLAIN_TEXT = re.compile(r"(?:^|>)\s*[^\s<>&]")
 _MOST_PLAIN_TAGS = 2_000
 _PLAIN_TAG = re.compile("<(?:/|br>)?")
 _STEPS = {"<": 1, "</": -1, "<br>": 0}
@@ -67,6 +69,8 @@ def sanitised(submission: Submission) -> Submission:
 
 
 def _shows_something(html: str) -> bool:
+    if _PLAIN_TEXT.search(html):
+        return True
     texts = (token.text for token in tokens(html) if isinstance(token, Text))
     return bool(_MEDIA.search(html)) or any(text.strip() for text in texts)
 

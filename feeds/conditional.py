@@ -40,13 +40,13 @@ def choose_coding(accept_encoding: str) -> Coding | None:
 
 
 def prefers_html(accept: str) -> bool:
-    """Return whether the reader names HTML, as browsers do, and no kind of JSON before it.
+    """Return whether the reader takes HTML, as browsers and curl do, and no kind of JSON before it.
 
     Args:
         accept: the header; empty without one.
     """
-    weights = _weights(accept)
-    html = max(weights.get(name, 0.0) for name in ("text/html", "application/xhtml+xml", "text/*"))
+    weights = _weights(accept or "*/*")
+    html = max(weights.get(name, 0.0) for name in ("text/html", "application/xhtml+xml", "text/*", "*/*"))
     json = max(weights.get(name, 0.0) for name in ("application/problem+json", "application/json"))
     return html > 0 and html >= json
 

@@ -23,6 +23,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from publisher.errors import SettingsError
+from publisher.text import clean_line
 
 PREFIX = "PUBLISHER_"
 _OF_TESTS = f"{PREFIX}TEST_"
@@ -128,6 +129,16 @@ class Settings(BaseSettings):
         if value not in available_timezones():
             raise ValueError("expected an IANA time zone such as Asia/Ho_Chi_Minh")
         return value
+
+    @field_validator("feed_title", "feed_author", mode="before")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        cleaned = clean_line(value)
+        if not cleaned:
+            raise ValueError("expected a text that readers can see")
+        return cleaned
 
     @field_validator("language")
     @classmethod

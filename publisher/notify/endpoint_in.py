@@ -48,7 +48,7 @@ _Categories = Annotated[
     Field(min_length=1, max_length=50, description="Only articles in one of these; null: all articles."),
     AfterValidator(_once_each_folded),
 ]
-_Description = Annotated[str, AfterValidator(clean), Field(max_length=500, description="For people.")]
+_Description = Annotated[str, Field(max_length=500, description="For people."), AfterValidator(clean)]
 _Rate = Annotated[float, Field(ge=0.1, le=1000, description="Requests a second at most.")]
 _InFlight = Annotated[int, Field(ge=1, le=100, description="Requests at a time at most.")]
 _Timeout = Annotated[float, Field(ge=1, le=30, description="Seconds that a request may take.")]

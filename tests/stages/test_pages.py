@@ -216,7 +216,9 @@ def test_a_retracted_article_is_a_page_that_says_gone(database: Sessions, reader
     assert str(identifier) not in reader.get("/").text
 
 
-@pytest.mark.parametrize("accept", ["*/*", "application/json", "application/problem+json"])
+@pytest.mark.parametrize(
+    "accept", ["application/json", "application/problem+json", "application/json, */*;q=0.5"]
+)
 def test_programs_get_problems_instead_of_pages(reader: httpx.Client, accept: str) -> None:
     answer = reader.get(f"/articles/{new_id()}", headers={"accept": accept})
 

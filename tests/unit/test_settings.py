@@ -91,3 +91,9 @@ def test_a_warning_leaves_standard_output_alone(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "PUBLISHER_COLOUR" in shown.err
+
+
+@pytest.mark.parametrize("title", ["   ", "\x01", "\u200b"])
+def test_a_title_that_nobody_can_see_is_refused(title: str) -> None:
+    with pytest.raises(SettingsError, match="PUBLISHER_FEED_TITLE: expected a text"):
+        load_settings(feed_title=title)

@@ -8,7 +8,7 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from publisher.database import connect, sessions
-from tests.databases import empty
+from tests.databases import empty, is_empty
 from tests.pipeline.system import DOMAIN, SECRET_KEY, System
 from workers.pipeline import app
 
@@ -34,6 +34,8 @@ def system(engine: Engine, postgres_url: str, redis_url: str, tmp_path: Path) ->
         "PUBLISHER_LOG_FORMAT": "json",
     }
     app.conf.broker_url = redis_url
+    if not is_empty(engine):
+        empty(engine)
     with Redis.from_url(redis_url) as redis:
         redis.flushdb()
         system = System(sessions(engine, app.routes), redis, environment, tmp_path)

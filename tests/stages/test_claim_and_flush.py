@@ -164,6 +164,16 @@ def test_with_a_wrong_key_nothing_is_put_aside(database: Sessions) -> None:
     assert some.all_are(PENDING)
 
 
+def _waiting_for_locks(database: Sessions) -> int:
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    # A transaction of its own each time: within one, PostgreSQL shows the same picture again.
+    with database() as session:
+        return session.scalar(waiting) or 0
+
+
 def test_what_is_put_aside_is_locked_in_the_order_of_ids(database: Sessions) -> None:
     some = Subscribers(database)
     disabled, deleted = some.subscribe(), some.subscribe()
@@ -182,8 +192,7 @@ def test_what_is_put_aside_is_locked_in_the_order_of_ids(database: Sessions) -> 
         with some.sessions.begin() as session:
             session.execute(select(DeliveryRow.id).where(DeliveryRow.id == low).with_for_update())
             putting = thread.submit(put_aside)
-            waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            eventually(lambda: session.scalar(waiting))
+            eventually(lambda: _waiting_for_locks(database))
             free = select(DeliveryRow.id).where(DeliveryRow.id == high).with_for_update(skip_locked=True)
             locked_too_soon = session.scalar(free) is None
         putting.result()

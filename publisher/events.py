@@ -42,12 +42,14 @@ class Event:
         subject: the article, feed or endpoint that it is about.
         data: raw JSON; what the subject alone does not tell.
         at: when its obligations come due; None is at once.
+        traceparent: W3C trace context of the request that led to it.
     """
 
     type: EventType
     subject: UUID
     data: Mapping[str, Any] = field(default_factory=dict)
     at: datetime | None = None
+    traceparent: str | None = None
 
 
 Routes = Mapping[EventType, tuple[str, ...]]

@@ -35,6 +35,8 @@ class Candidate:
     Attributes:
         newest: sequence of the article; a higher one means that this revision was overtaken.
         first_visible_at: None: readers have never seen the article.
+        accepted_at: since when it could have been public: received, and its embargo over.
+        traceparent: of the request that brought it.
     """
 
     article_id: UUID
@@ -46,6 +48,8 @@ class Candidate:
     first_visible_at: datetime | None
     notify: bool
     details: Details
+    accepted_at: datetime
+    traceparent: str | None = None
 
 
 def judge(candidate: Candidate, *, at: datetime) -> Verdict:
@@ -107,6 +111,7 @@ def _candidates(session: Session, obligations: Collection[Obligation]) -> dict[O
             ArticleRow.public_revision,
             ArticleRow.first_visible_at,
             RevisionRow.visible_from,
+            RevisionRow.received_at,
             RevisionRow.notify,
             RevisionRow.details,
         )
@@ -131,6 +136,8 @@ def _candidates(session: Session, obligations: Collection[Obligation]) -> dict[O
             first_visible_at=row.first_visible_at,
             notify=row.notify,
             details=Details.from_json(row.details),
+            accepted_at=max(row.received_at, row.visible_from or row.received_at),
+            traceparent=one.traceparent,
         )
         for one, row in found
     }
@@ -166,7 +173,9 @@ def _announce(session: Session, chosen: Mapping[Verdict, Collection[Candidate]],
                     "sequence": one.sequence,
                     "notify": one.notify,
                     "labels": [str(label) for label in concerned[one.article_id]],
+                    "accepted_at": one.accepted_at.isoformat(),
                 },
+                traceparent=one.traceparent,
             )
             for event_type, one in candidates
         ],

@@ -13,7 +13,9 @@ from publisher.outbox.emit import emit
 from publisher.schema import ArticleLabelRow, ArticleRow, EntryRow, FeedRow, MessageRow, TombstoneRow
 
 
-def retract(session: Session, article_id: UUID, *, reason: str | None) -> None:
+def retract(
+    session: Session, article_id: UUID, *, reason: str | None, traceparent: str | None = None
+) -> None:
     """Retract an article; once more changes nothing.
 
     The transaction itself removes it from what feeds are made of and forbids older documents, leaves a
@@ -44,7 +46,7 @@ def retract(session: Session, article_id: UUID, *, reason: str | None) -> None:
         "retracted_at": at.isoformat(),
         "labels": [str(label) for label in labels],
     }
-    emit(session, EventType.ARTICLE_RETRACTED, article_id, data)
+    emit(session, EventType.ARTICLE_RETRACTED, article_id, data, traceparent=traceparent)
 
 
 def _leave_feeds(session: Session, article: ArticleRow) -> list[UUID]:

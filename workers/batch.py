@@ -160,6 +160,8 @@ def _raise_if_disconnected(error: Exception) -> None:
 
 def _report(one: Obligation, fate: Fate) -> None:
     fields = {"task": one.task, "event_id": str(one.event_id), "subject": str(one.subject)}
+    if one.traceparent is not None:
+        fields["traceparent"] = one.traceparent
     if isinstance(fate, Failed):
         log.warning("step.failed", **fields, failures=one.failures + 1, error=fate.error)
     else:

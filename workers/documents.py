@@ -17,6 +17,7 @@ from publisher.ingest.submission import Submission
 from publisher.ingest.text.page import parse_text
 
 _CHUNK = 1_000_000
+_NOT_SENT = ("warnings", "traceparent")
 _ON_REQUEST = {"notify": True, "restore": False}
 
 
@@ -66,7 +67,7 @@ def article_json(submission: Submission, *, zone: ZoneInfo) -> dict[str, Any]:
     Args:
         zone: in which instants are written.
     """
-    values = {name: value for name, value in asdict(submission).items() if name != "warnings"}
+    values = {name: value for name, value in asdict(submission).items() if name not in _NOT_SENT}
     said = {name: value for name, value in values.items() if value != _ON_REQUEST.get(name)}
     written: dict[str, Any] = _written(said, zone)
     return written

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Response
@@ -36,10 +37,11 @@ _log = logging.getLogger("publisher.api")
 class BatchResponse(Response):
     """Reads the request while it answers; what was answered is committed, whatever becomes of the rest."""
 
-    def __init__(self, context: ApiContext) -> None:
+    def __init__(self, context: ApiContext, *, traceparent: str | None) -> None:
         super().__init__(media_type=NDJSON)
         del self.headers["content-length"]
         self._context = context
+        self._traceparent = traceparent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer until the input ends or the client goes away."""
@@ -53,7 +55,7 @@ class BatchResponse(Response):
     async def _answer(self, receive: Receive, send: Send) -> None:
         answers = _Answers(send)
         async for lines in _arriving(receive, self._context.settings.max_body_bytes):
-            answers.add(await run_in_threadpool(answer_lines, self._context, lines))
+            answers.add(await run_in_threadpool(answer_lines, self._context, lines, self._traceparent))
             await answers.taken(but=_MOST_UNREAD)
         await answers.taken()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -120,13 +122,14 @@ def _are_enough(lines: Sequence[Line]) -> bool:
     return len(lines) >= _MOST_LINES or sum(len(one.content or b"") for one in lines) >= _MOST_BYTES
 
 
-def answer_lines(context: ApiContext, lines: Sequence[Line]) -> bytes:
+def answer_lines(context: ApiContext, lines: Sequence[Line], traceparent: str | None = None) -> bytes:
     """Store the articles of these lines in one transaction; return the lines that answer them."""
     results: dict[int, Recorded | Exception] = {}
     submissions: dict[int, Submission] = {}
     for line in lines:
         try:
-            submissions[line.number] = _read(line, context.settings.max_body_bytes)
+            read = _read(line, context.settings.max_body_bytes)
+            submissions[line.number] = replace(read, traceparent=traceparent)
         except PublisherError as error:
             results[line.number] = error
 

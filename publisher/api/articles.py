@@ -1,5 +1,6 @@
 """`/v1/articles`: send in, read, list, take down."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from publisher.api.authentication import needs
 from publisher.api.context import ApiContext
 from publisher.api.idempotency import Once, idempotent
 from publisher.api.json_body import expect_media_type, json_body, json_request
-from publisher.api.parameters import Page, Paged, api_router, id_of_path
+from publisher.api.parameters import Page, Paged, api_router, id_of_path, trace_of
 from publisher.article import ArticleStatus, category_of
 from publisher.errors import Gone, NotFound
 from publisher.ingest.article_in import ArticleIn, parse_article
@@ -58,11 +59,13 @@ def _add_writing(router: APIRouter, context: ApiContext) -> None:
         summary="Send in an article",
     )
     async def accept(
+        request: Request,
         once: Annotated[Once, idempotent(context, writer)],
         submission: Annotated[Submission, json_body(parse_article)],
     ) -> Response:
         """The same identity (`url`, `guid`) with the same content changes nothing; with other content
         it is a new revision. A retracted article stays so (409), unless `restore` is true."""
+        submission = replace(submission, traceparent=trace_of(request))
         return await queue.accept(Arrival(submission=submission, attempt=once.attempt))
 
     @router.post(
@@ -78,7 +81,7 @@ def _add_writing(router: APIRouter, context: ApiContext) -> None:
         come while lines still go in: read as you write, or send at most 50,000 lines at once. A bad line
         harms no other."""
         expect_media_type(request, NDJSON)
-        return BatchResponse(context)
+        return BatchResponse(context, traceparent=trace_of(request))
 
     @router.delete(
         "/articles/{article_id}",
@@ -87,13 +90,19 @@ def _add_writing(router: APIRouter, context: ApiContext) -> None:
         summary="Take an article down",
     )
     def take_down(
+        request: Request,
         article_id: str,
         reason: Annotated[str | None, Query(max_length=500, description="Told to subscribers.")] = None,
     ) -> Response:
         """Readers lose it at once; its id answers 410 from then on. Again: the same answer."""
         identifier = id_of_path(article_id, "article")
         with context.sessions.begin() as session:
-            retract(session, identifier, reason=clean_line(reason or "") or None)
+            retract(
+                session,
+                identifier,
+                reason=clean_line(reason or "") or None,
+                traceparent=trace_of(request),
+            )
             return _answer(_load(session, identifier), context)
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from publisher.access import ApiKey, Scope
@@ -24,7 +24,7 @@ from publisher.api.endpoint_out import (
 from publisher.api.idempotency import Once, idempotent
 from publisher.api.json_body import json_request
 from publisher.api.model_body import empty_body, model_body
-from publisher.api.parameters import Paged, api_router, id_of_path
+from publisher.api.parameters import Paged, api_router, id_of_path, trace_of
 from publisher.notify.deliveries import newest_deliveries
 from publisher.notify.endpoint_in import EndpointIn, EndpointPatch, Reach
 from publisher.notify.endpoints import change, create, newest, read, remove, rotate_secret, send_test
@@ -137,6 +137,7 @@ def _add_sending(router: APIRouter, context: ApiContext) -> None:
 
     @router.post(f"{_ONE}/test", status_code=202, response_model=MessageOut, summary="Send a test message")
     def test(
+        request: Request,
         endpoint_id: str,
         once: Annotated[Once, idempotent(context, writer)],
         _: Annotated[None, empty_body()],
@@ -145,7 +146,7 @@ def _add_sending(router: APIRouter, context: ApiContext) -> None:
         identifier = id_of_path(endpoint_id, _KIND)
 
         def work(session: Session) -> Answer:
-            message_id = send_test(session, identifier)
+            message_id = send_test(session, identifier, traceparent=trace_of(request))
             return Answer.of(202, MessageOut(message_id=message_name(message_id)))
 
         return once.answer(work)

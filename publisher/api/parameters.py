@@ -1,4 +1,4 @@
-"""Paths and query parameters: ids, pages, and nothing that the route does not know."""
+"""What a request says beside its body: ids, pages, its trace, and nothing that the route does not know."""
 
 import base64
 import binascii
@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 
 from publisher.api.problems import Problem, Refused, refused_parameter
 from publisher.errors import NotFound
+from publisher.traceparent import traceparent_of
 
 _CANONICAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _Row = TypeVar("_Row")
@@ -97,6 +98,11 @@ async def _refuse_unknown(request: Request) -> None:
                 errors=errors,
             )
         )
+
+
+def trace_of(request: Request) -> str | None:
+    """Return the trace that a request belongs to, as its `traceparent` header names it."""
+    return traceparent_of(request.headers.getlist("traceparent"))
 
 
 def _cursor(identifier: UUID) -> str:

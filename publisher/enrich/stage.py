@@ -101,5 +101,8 @@ def _row(one: Obligation, found: Found) -> dict[str, Any]:
 
 def _enriched(one: Obligation) -> Event:
     return Event(
-        type=EventType.ARTICLE_ENRICHED, subject=one.subject, data={"sequence": one.data["sequence"]}
+        type=EventType.ARTICLE_ENRICHED,
+        subject=one.subject,
+        data={"sequence": one.data["sequence"]},
+        traceparent=one.traceparent,
     )

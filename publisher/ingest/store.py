@@ -112,4 +112,5 @@ def _received(one: Accepted) -> Event:
         type=EventType.ARTICLE_RECEIVED,
         subject=one.article_id,
         data={"sequence": one.decision.sequence, "outcome": one.decision.outcome},
+        traceparent=one.decision.submission.traceparent,
     )

@@ -21,6 +21,7 @@ class Submission:
         notify: False publishes without a webhook.
         restore: True brings a retracted article back.
         warnings: what was removed on the way in, a sentence each.
+        traceparent: W3C trace context of the request that brought it.
     """
 
     title: str
@@ -41,3 +42,4 @@ class Submission:
     notify: bool = True
     restore: bool = False
     warnings: tuple[str, ...] = ()
+    traceparent: str | None = None

@@ -49,6 +49,7 @@ def _log(claimed: Claimed, answer: Answer) -> None:
     tell(
         "delivery.attempted",
         delivery_id=str(claimed.id),
+        event_id=str(claimed.message_id),
         endpoint_id=str(claimed.endpoint_id),
         status=answer.status,
         error=answer.error,
@@ -73,4 +74,6 @@ def headers_of(claimed: Claimed, *, timestamp: int) -> dict[str, str]:
     }
     if claimed.sequence is not None:
         headers["publisher-sequence"] = str(claimed.sequence)
+    if claimed.traceparent is not None:
+        headers["traceparent"] = claimed.traceparent
     return headers

@@ -8,16 +8,16 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, SmallInteger, bindparam, case, select, text, tuple_, update
+from sqlalchemy import ARRAY, Row, SmallInteger, bindparam, select, text, tuple_
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as UUID_COLUMN
 from sqlalchemy.orm import Session
 
+from publisher.notify.aside import put_aside
 from publisher.notify.endpoint_secrets import live_secrets
-from publisher.notify.outcome import DeliveryState
 from publisher.notify.secrets import SecretBox
-from publisher.notify.shards import Lease, standing
-from publisher.schema import DeliveryRow, MessageRow
+from publisher.notify.shards import Lease
+from publisher.schema import MessageRow
 
 IN_FLIGHT = 10
 """Requests at a time to an endpoint that does not say how many it takes."""
@@ -38,6 +38,8 @@ class Claimed:
         timeout_s: None: the default.
         trigger: why this attempt is made: `auto`, `manual` or `replay`.
         secrets: that are live, newest first; at least one.
+        accepted_at: since when there was something to tell.
+        traceparent: of the request that led to the message.
     """
 
     id: UUID
@@ -53,6 +55,8 @@ class Claimed:
     max_in_flight: int
     body: bytes
     secrets: tuple[bytes, ...]
+    accepted_at: datetime | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +99,7 @@ SELECT due.* FROM unnest(:shards) AS own(shard) CROSS JOIN LATERAL (
     FROM delivery JOIN endpoint ON endpoint.id = delivery.endpoint_id
     WHERE delivery.shard = own.shard AND delivery.state = 'pending'
       AND delivery.next_attempt_at <= coalesce(:at, now())
+      AND endpoint.paused_at IS NULL AND NOT EXISTS (SELECT FROM pause WHERE task = 'deliver')
       AND (endpoint.paused_until IS NULL OR endpoint.paused_until <= coalesce(:at, now()))
       AND delivery.id NOT IN (SELECT unnest(:busy)) AND delivery.endpoint_id NOT IN (SELECT unnest(:full))
     ORDER BY delivery.next_attempt_at LIMIT :of_each
@@ -142,10 +147,10 @@ def claim(
         },
     ).all()
     chosen = admit([row for row in rows if row.enabled and not row.deleted], room.flying)
-    bodies = _bodies(session, {(row.message_id, row.message_time) for row in chosen})
+    messages = _messages(session, {(row.message_id, row.message_time) for row in chosen})
     secrets = live_secrets(session, {row.endpoint_id for row in chosen}, box=box, at=now)
-    scrubbed = {row.id for row in chosen if row.message_id not in bodies}
-    _put_aside(
+    scrubbed = {row.id for row in chosen if row.message_id not in messages}
+    put_aside(
         session,
         leases,
         cancelled=[row for row in rows if row.deleted or row.id in scrubbed],
@@ -155,10 +160,10 @@ def claim(
     )
     return Claim(
         deliveries=[
-            _claimed(row, leases[row.shard].token, bodies[row.message_id], secrets[row.endpoint_id])
+            _claimed(row, leases[row.shard].token, messages[row.message_id], secrets[row.endpoint_id])
             for row in chosen
             # Without any secret, the endpoint was deleted just now: the next look cancels the delivery.
-            if row.message_id in bodies and secrets.get(row.endpoint_id)
+            if row.message_id in messages and secrets.get(row.endpoint_id)
         ],
         more=len(rows) == room.slots
         or len(chosen) < len(rows)
@@ -186,50 +191,19 @@ def limit_of(max_in_flight: int | None) -> int:
     return IN_FLIGHT if max_in_flight is None else max_in_flight
 
 
-def _bodies(session: Session, messages: Collection[tuple[UUID, datetime]]) -> dict[UUID, bytes]:
-    """Return the bodies that are still there: read anew each time, since a retraction scrubs them."""
-    if not messages:
+def _messages(session: Session, wanted: Collection[tuple[UUID, datetime]]) -> dict[UUID, Any]:
+    """Return those whose body is still there: read anew each time, since a retraction scrubs it."""
+    if not wanted:
         return {}
     rows = session.execute(
-        select(MessageRow.id, MessageRow.body).where(
-            tuple_(MessageRow.id, MessageRow.time).in_(messages), MessageRow.body.is_not(None)
+        select(MessageRow.id, MessageRow.body, MessageRow.accepted_at, MessageRow.traceparent).where(
+            tuple_(MessageRow.id, MessageRow.time).in_(wanted), MessageRow.body.is_not(None)
         )
     )
-    return {row.id: row.body for row in rows}
+    return {row.id: row for row in rows}
 
 
-def _put_aside(
-    session: Session, leases: Mapping[int, Lease], *, cancelled: Sequence[Row[Any]], held: Sequence[Row[Any]]
-) -> None:
-    """Stop deliveries; one that is in both sequences is cancelled."""
-    rows = [*cancelled, *held]
-    if not rows:
-        return
-    ours = standing(session, {row.shard: leases[row.shard].token for row in rows})
-    # All at once, whatever becomes of them: deliveries are locked in the order of their ids.
-    locked = (
-        select(DeliveryRow.id)
-        .where(
-            DeliveryRow.id.in_([row.id for row in rows if row.shard in ours]),
-            DeliveryRow.state == DeliveryState.PENDING,
-        )
-        .order_by(DeliveryRow.id)
-        .with_for_update()
-        .cte("locked")
-    )
-    is_cancelled = DeliveryRow.id.in_([row.id for row in cancelled])
-    session.execute(
-        update(DeliveryRow)
-        .where(DeliveryRow.id.in_(select(locked.c.id)))
-        .values(
-            state=case((is_cancelled, DeliveryState.CANCELLED), else_=DeliveryState.HELD),
-            next_attempt_at=None,
-        )
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _claimed(row: Row[Any], token: int, body: bytes, secrets: tuple[bytes, ...]) -> Claimed:
+def _claimed(row: Row[Any], token: int, message: Any, secrets: tuple[bytes, ...]) -> Claimed:
     return Claimed(
         id=row.id,
         shard=row.shard,
@@ -242,6 +216,8 @@ def _claimed(row: Row[Any], token: int, body: bytes, secrets: tuple[bytes, ...])
         url=row.url,
         timeout_s=row.timeout_s,
         max_in_flight=limit_of(row.max_in_flight),
-        body=body,
+        body=message.body,
         secrets=secrets,
+        accepted_at=message.accepted_at,
+        traceparent=message.traceparent,
     )

@@ -161,7 +161,7 @@ def remove(session: Session, endpoint_id: UUID) -> None:
     stop_waiting(session, endpoint_id)
 
 
-def send_test(session: Session, endpoint_id: UUID) -> UUID:
+def send_test(session: Session, endpoint_id: UUID, *, traceparent: str | None = None) -> UUID:
     """Send a message to this endpoint alone; return the message's id.
 
     Raises:
@@ -169,7 +169,7 @@ def send_test(session: Session, endpoint_id: UUID) -> UUID:
         Conflict: when it is disabled.
     """
     require_enabled(_existing(session, endpoint_id))
-    return emit(session, EventType.ENDPOINT_TEST, endpoint_id)
+    return emit(session, EventType.ENDPOINT_TEST, endpoint_id, traceparent=traceparent)
 
 
 def rotate_secret(

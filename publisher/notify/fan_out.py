@@ -37,6 +37,7 @@ class Message:
         time: the event's.
         categories: slugs of the article's categories.
         only: the one endpoint that it is for; None: all that ask for it.
+        accepted_at: since when there was something to tell.
     """
 
     id: UUID
@@ -47,6 +48,7 @@ class Message:
     sequence: int | None = None
     categories: frozenset[str] = field(default=frozenset())
     only: UUID | None = None
+    accepted_at: datetime | None = None
 
 
 def prepare(happened: Happened) -> Message:
@@ -55,9 +57,20 @@ def prepare(happened: Happened) -> Message:
     if isinstance(happened, Published):
         article = happened.article
         slugs = frozenset(one.term for one in article.categories)
-        return replace(told, article_id=article.id, sequence=article.sequence, categories=slugs)
+        return replace(
+            told,
+            article_id=article.id,
+            sequence=article.sequence,
+            categories=slugs,
+            accepted_at=happened.accepted_at,
+        )
     if isinstance(happened, Retracted):
-        return replace(told, article_id=happened.article_id, sequence=happened.sequence)
+        return replace(
+            told,
+            article_id=happened.article_id,
+            sequence=happened.sequence,
+            accepted_at=happened.time,
+        )
     if happened.type is EventType.ENDPOINT_TEST:
         return replace(told, only=happened.endpoint_id)
     return told
@@ -74,7 +87,7 @@ def store_deliveries(session: Session, messages: Mapping[Obligation, Message]) -
     retracted = _retractions(session, messages.values())
     fates = {one: _withheld(one, message, retracted) for one, message in messages.items()}
     told = {one: message for one, message in messages.items() if fates[one] is None}
-    _store(session, told.values())
+    _store(session, told)
     filters = _filters(session) if told else {}
     first = next(iter(told), None)
     for one, message in told.items():
@@ -121,17 +134,19 @@ def _withheld(one: Obligation, message: Message, retracted: Mapping[UUID, int]) 
     return Done(outcome="silent") if one.data.get("notify") is False else None
 
 
-def _store(session: Session, messages: Collection[Message]) -> None:
+def _store(session: Session, messages: Mapping[Obligation, Message]) -> None:
     rows = [
         {
-            "id": one.id,
-            "time": one.time,
-            "type": one.type,
-            "article_id": one.article_id,
-            "sequence": one.sequence,
-            "body": one.body,
+            "id": told.id,
+            "time": told.time,
+            "type": told.type,
+            "article_id": told.article_id,
+            "sequence": told.sequence,
+            "body": told.body,
+            "accepted_at": told.accepted_at,
+            "traceparent": one.traceparent,
         }
-        for one in sorted(messages, key=lambda message: message.id)
+        for one, told in sorted(messages.items(), key=lambda item: item[1].id)
     ]
     if rows:
         session.execute(insert(MessageRow).on_conflict_do_nothing(), rows)

@@ -21,12 +21,17 @@ _CLOCKS_DIFFER = timedelta(days=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A revision became public: the first, a correction, or a restoration."""
+    """A revision became public: the first, a correction, or a restoration.
+
+    Attributes:
+        accepted_at: since when it could have been; None for events of older versions.
+    """
 
     event_id: UUID
     time: datetime
     type: EventType
     article: PublicArticle
+    accepted_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +130,13 @@ def _of_article(
 ) -> Happened:
     article, revision = version
     if one.type is not EventType.ARTICLE_RETRACTED:
+        accepted_at = one.data.get("accepted_at")
         return Published(
-            event_id=one.event_id, time=time, type=one.type, article=archive.article_of(article, revision)
+            event_id=one.event_id,
+            time=time,
+            type=one.type,
+            article=archive.article_of(article, revision),
+            accepted_at=datetime.fromisoformat(accepted_at) if accepted_at else None,
         )
     return Retracted(
         event_id=one.event_id,

@@ -27,13 +27,16 @@ def emit(
     data: dict[str, Any] | None = None,
     *,
     at: datetime | None = None,
+    traceparent: str | None = None,
 ) -> UUID:
     """Record an event and its obligations; return the event's id.
 
     Args:
         at: when the obligations come due; None is at once.
+        traceparent: W3C trace context of the request that led to it.
     """
-    return emit_all(session, [Event(type=event_type, subject=subject, data=data or {}, at=at)])[0]
+    event = Event(type=event_type, subject=subject, data=data or {}, at=at, traceparent=traceparent)
+    return emit_all(session, [event])[0]
 
 
 def emit_all(session: Session, events: Sequence[Event]) -> list[UUID]:
@@ -41,10 +44,7 @@ def emit_all(session: Session, events: Sequence[Event]) -> list[UUID]:
     if not events:
         return []
     ids = [new_id() for _ in events]
-    rows = [
-        {"id": identifier, "type": event.type, "subject": event.subject, "data": dict(event.data)}
-        for identifier, event in zip(ids, events, strict=True)
-    ]
+    rows = [_row(identifier, event) for identifier, event in zip(ids, events, strict=True)]
     session.execute(_INSERT_EVENT, rows)
     obligations = [
         row
@@ -57,6 +57,16 @@ def emit_all(session: Session, events: Sequence[Event]) -> list[UUID]:
     return ids
 
 
+def _row(identifier: UUID, event: Event) -> dict[str, Any]:
+    return {
+        "id": identifier,
+        "type": event.type,
+        "subject": event.subject,
+        "data": dict(event.data),
+        "traceparent": event.traceparent,
+    }
+
+
 def _owed(session: Session, identifier: UUID, event: Event) -> list[dict[str, Any]]:
     return [
         {
@@ -67,6 +77,7 @@ def _owed(session: Session, identifier: UUID, event: Event) -> list[dict[str, An
             "subject": event.subject,
             "data": dict(event.data),
             "at": event.at,
+            "traceparent": event.traceparent,
         }
         for task in routes_of(session).get(event.type, ())
     ]

@@ -23,6 +23,7 @@ class Obligation:
         subject: the article, feed or endpoint that the event is about.
         data: the event's, or what an earlier slice of the work left (`Postponed`).
         queued_at: when it came due.
+        traceparent: of the request that led to it; events that follow take it over.
     """
 
     event_id: UUID
@@ -33,6 +34,7 @@ class Obligation:
     started_at: datetime
     data: Mapping[str, Any] = field(default_factory=dict, hash=False)
     failures: int = 0
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,7 @@ def begin(session: Session, task: str, event_ids: Sequence[UUID], token: UUID) -
             EventTaskRow.due_at,
             EventTaskRow.started_at,
             EventTaskRow.failures,
+            EventTaskRow.traceparent,
         )
     ).all()
     return [
@@ -46,6 +47,7 @@ def begin(session: Session, task: str, event_ids: Sequence[UUID], token: UUID) -
             queued_at=row.due_at,
             started_at=row.started_at,
             failures=row.failures,
+            traceparent=row.traceparent,
         )
         for row in sorted(rows, key=lambda row: row.event_id)
     ]

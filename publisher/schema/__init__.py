@@ -12,7 +12,7 @@ from publisher.schema.delivery import (
     ShardLeaseRow,
 )
 from publisher.schema.feed import EntryRow, FeedDocumentRow, FeedRow, TombstoneRow
-from publisher.schema.outbox import EventRow, EventTaskRow, StepRow
+from publisher.schema.outbox import EventRow, EventTaskRow, PauseRow, StepRow
 from publisher.schema.row import Row
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "IdempotencyRow",
     "LabelRow",
     "MessageRow",
+    "PauseRow",
     "RevisionRow",
     "Row",
     "SenderRow",

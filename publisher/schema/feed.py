@@ -26,7 +26,10 @@ class TombstoneRow(Row):
     """That an article which the feed once carried was retracted (RFC 6721)."""
 
     __tablename__ = "tombstone"
-    __table_args__ = (Index("tombstone_newest", "label_id", "retracted_at"),)
+    __table_args__ = (
+        Index("tombstone_newest", "label_id", "retracted_at"),
+        Index("tombstone_retracted", "retracted_at"),
+    )
 
     # Articles first: restorations and purges ask for theirs, and feeds have `tombstone_newest`.
     article_id: Mapped[UUID] = mapped_column(ForeignKey("article.id", ondelete="CASCADE"), primary_key=True)

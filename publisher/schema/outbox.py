@@ -11,7 +11,11 @@ from publisher.schema.row import Row
 
 
 class EventRow(Row):
-    """Something that happened; partitioned by day."""
+    """Something that happened; partitioned by day.
+
+    Attributes:
+        traceparent: W3C trace context of the request that led to it.
+    """
 
     __tablename__ = "event"
     __table_args__ = (
@@ -24,6 +28,7 @@ class EventRow(Row):
     type: Mapped[str]
     subject: Mapped[UUID]
     data: Mapped[dict[str, Any]]
+    traceparent: Mapped[str | None]
 
 
 class EventTaskRow(Row):
@@ -63,6 +68,7 @@ class EventTaskRow(Row):
     failures: Mapped[int] = mapped_column(server_default=text("0"))
     last_error: Mapped[str | None]
     stuck: Mapped[bool] = mapped_column(server_default=text("false"))
+    traceparent: Mapped[str | None]
 
 
 class StepRow(Row):
@@ -82,3 +88,13 @@ class StepRow(Row):
     queued_at: Mapped[datetime]
     started_at: Mapped[datetime]
     outcome: Mapped[str]
+
+
+class PauseRow(Row):
+    """That an operator lets nothing of a task begin; `deliver` is what senders do."""
+
+    __tablename__ = "pause"
+
+    task: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    reason: Mapped[str | None]

@@ -65,6 +65,7 @@ def owed(session: Session, task: str) -> list[Obligation]:
             queued_at=row.due_at,
             started_at=row.due_at,
             data=row.data,
+            traceparent=row.traceparent,
         )
         for row in rows
     ]

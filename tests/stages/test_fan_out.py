@@ -21,7 +21,7 @@ from publisher.notify.outcome import DeliveryState
 from publisher.notify.secrets import SecretBox
 from publisher.outbox.obligation import Done, Fate, Obligation, Postponed
 from publisher.retract import retract
-from publisher.schema import DeliveryRow, EndpointRow, MessageRow
+from publisher.schema import ArticleRow, DeliveryRow, EndpointRow, MessageRow
 from tests.stages.articles import ARCHIVE, owed, published, recorded, run, run_enrich, run_publish
 
 BOX = SecretBox("a key that only tests use")
@@ -364,3 +364,34 @@ def test_an_event_of_an_article_that_is_not_there_is_left_out(session: Session) 
     happened = LOAD(session, [missing])
 
     assert happened == {}
+
+
+def test_the_trace_of_a_request_leads_to_its_message(session: Session) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    endpoint(session)
+    identifier = published(session, traceparent=trace)
+    run_fan_out(session)
+    correct(session)
+    run_fan_out(session)
+    retract(session, identifier, reason=None, traceparent=trace)
+    run_fan_out(session)
+
+    traces = session.execute(select(MessageRow.type, MessageRow.traceparent).order_by(MessageRow.id)).all()
+
+    assert [tuple(row) for row in traces] == [
+        ("article.published", trace),
+        ("article.corrected", None),
+        ("article.retracted", trace),
+    ]
+
+
+def test_a_message_knows_since_when_there_was_something_to_tell(session: Session) -> None:
+    endpoint(session)
+    embargo_over = session.scalar(select(func.now() - timedelta(minutes=5)))
+    identifier = published(session, visible_from=embargo_over)
+    received_at = session.scalar(select(ArticleRow.received_at).where(ArticleRow.id == identifier))
+    run_fan_out(session)
+
+    accepted_at = session.scalar(select(MessageRow.accepted_at))
+
+    assert accepted_at == received_at

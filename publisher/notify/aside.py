@@ -1,0 +1,42 @@
+"""Stop deliveries that came due and cannot be sent."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, case, select, update
+from sqlalchemy.orm import Session
+
+from publisher.notify.outcome import DeliveryState
+from publisher.notify.shards import Lease, standing
+from publisher.schema import DeliveryRow
+
+
+def put_aside(
+    session: Session, leases: Mapping[int, Lease], *, cancelled: Sequence[Row[Any]], held: Sequence[Row[Any]]
+) -> None:
+    """Stop deliveries; one that is in both sequences is cancelled."""
+    rows = [*cancelled, *held]
+    if not rows:
+        return
+    ours = standing(session, {row.shard: leases[row.shard].token for row in rows})
+    # All at once, whatever becomes of them: deliveries are locked in the order of their ids.
+    locked = (
+        select(DeliveryRow.id)
+        .where(
+            DeliveryRow.id.in_([row.id for row in rows if row.shard in ours]),
+            DeliveryRow.state == DeliveryState.PENDING,
+        )
+        .order_by(DeliveryRow.id)
+        .with_for_update()
+        .cte("locked")
+    )
+    is_cancelled = DeliveryRow.id.in_([row.id for row in cancelled])
+    session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.id.in_(select(locked.c.id)))
+        .values(
+            state=case((is_cancelled, DeliveryState.CANCELLED), else_=DeliveryState.HELD),
+            next_attempt_at=None,
+        )
+        .execution_options(synchronize_session=False)
+    )

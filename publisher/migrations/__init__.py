@@ -14,13 +14,13 @@ _LOCK = text("SELECT pg_advisory_lock(7161019)")
 _UNLOCK = text("SELECT pg_advisory_unlock(7161019)")
 
 
-def migrate(engine: Engine) -> None:
-    """Run every migration that the database lacks; none if it is current already."""
+def migrate(engine: Engine, *, to: str = "head") -> None:
+    """Run every migration that the database lacks, up to one of them; none if it is current already."""
     with engine.connect() as connection:
         connection.execute(_LOCK)
         connection.commit()
         try:
-            command.upgrade(_config(connection), "head")
+            command.upgrade(_config(connection), to)
         finally:
             connection.rollback()
             connection.execute(_UNLOCK)

@@ -1,10 +1,14 @@
-"""The migrations make the tables that the code declares."""
+"""The migrations make the tables that the code declares, and harm neither data nor older code."""
 
+from collections.abc import Iterator
+
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url, text
 from sqlalchemy.schema import SchemaItem
 
+from publisher.database import connect
 from publisher.migrations import migrate, newest_revision, revision_of
 from publisher.schema import Row
 
@@ -30,4 +34,33 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
     migrate(engine)
 
     with engine.connect() as connection:
+        assert revision_of(connection) == newest_revision()
+
+
+@pytest.fixture
+def first_version(engine: Engine) -> Iterator[Engine]:
+    """A database as the first version of the code left it."""
+    name = f"{engine.url.database}_first"
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE template0'))
+        first = connect(make_url(engine.url).set(database=name).render_as_string(hide_password=False))
+        migrate(first, to="0001")
+        yield first
+        first.dispose()
+        connection.execute(text(f'DROP DATABASE "{name}"'))
+
+
+def test_what_older_code_wrote_before_and_after_a_migration_is_kept(first_version: Engine) -> None:
+    as_older_code_writes = text(
+        "INSERT INTO event_task (task, event_id, queue, type, subject, data, due_at) VALUES"
+        " ('enrich', gen_random_uuid(), 'pipeline', 'article.received', gen_random_uuid(), '{}', now())"
+    )
+    with first_version.begin() as connection:
+        connection.execute(as_older_code_writes)
+
+    migrate(first_version)
+
+    with first_version.begin() as connection:
+        connection.execute(as_older_code_writes)
+        assert connection.scalar(text("SELECT count(*) FROM event_task WHERE traceparent IS NULL")) == 2
         assert revision_of(connection) == newest_revision()

@@ -85,7 +85,8 @@ def store_entries(session: Session, results: Mapping[Obligation, Rendered]) -> d
             select(ArticleRow.id, ArticleRow.public_revision)
             .where(ArticleRow.id.in_({one.subject for one in results}))
             .order_by(ArticleRow.id)
-            .with_for_update(read=True)
+            # The weakest lock that waits for whoever changes the article; fan-outs of it need not wait.
+            .with_for_update(read=True, key_share=True)
         ).all()
     )
     current = {

@@ -1,8 +1,12 @@
 """The way to PostgreSQL: engines, sessions, and the wake-up call at the end of a transaction."""
 
+import os
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session, sessionmaker
 
 from publisher.events import Routes
@@ -10,10 +14,10 @@ from publisher.events import Routes
 Sessions = sessionmaker[Session]
 
 # A stopped process must not hold others up: its locks and its transaction end without it.
-_SESSION_OPTIONS = (
-    "-c idle_in_transaction_session_timeout=5s -c tcp_keepalives_idle=10"
-    " -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c timezone=UTC"
-)
+_IN_TRANSACTIONS = {"idle_in_transaction_session_timeout": "5s", "timezone": "UTC"}
+_KEEPALIVES = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+# SQLSTATE: the class of what is short (disk, memory, connections), and "read_only_sql_transaction".
+_NO_RESOURCES, _READ_ONLY = "53", "25006"
 _ROUTES = "routes"
 _WAKING = "waking"
 
@@ -30,16 +34,25 @@ _WAKE = text("SELECT pg_notify(:channel, '') WHERE pg_try_advisory_xact_lock(:lo
 
 
 def connect(
-    url: str, *, pool_size: int = 5, application_name: str = "publisher", lock_timeout_s: float = 4
+    url: str,
+    *,
+    pool_size: int = 5,
+    application_name: str = "publisher",
+    lock_timeout_s: float = 4,
+    through_pooler: bool = False,
 ) -> Engine:
     """Return an engine whose sessions cannot hold others up for long.
 
     Args:
         url: `postgresql+psycopg://…`.
         pool_size: connections at most; one more waits.
+        application_name: what the server shows of us, followed by the number of this process.
         lock_timeout_s: how long a statement waits for a lock that somebody else holds.
+        through_pooler: whether each transaction may run on another connection of the server: then nothing is
+            left behind on one, neither settings nor prepared statements.
     """
-    return create_engine(
+    settings = {**_IN_TRANSACTIONS, "lock_timeout": f"{lock_timeout_s}s"}
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
@@ -48,14 +61,44 @@ def connect(
         # Errors are logged, and parameters are the bodies of articles.
         hide_parameters=True,
         connect_args={
-            "options": f"{_SESSION_OPTIONS} -c lock_timeout={lock_timeout_s}s",
-            "application_name": application_name,
+            **(_pooled() if through_pooler else _direct(settings)),
+            "application_name": f"{application_name} {os.getpid()}",
             "connect_timeout": 5,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
         },
     )
+    if through_pooler:
+        _set_in_each_transaction(engine, settings)
+    event.listen(engine, "after_cursor_execute", _start_the_clock)
+    return engine
+
+
+def _start_the_clock(_c: Connection, cursor: Any, _s: str, _p: Any, _x: Any, executemany: bool) -> None:
+    # After a pipeline, psycopg may send one message more than it has to, and PostgreSQL's clock for sessions
+    # that idle in a transaction stands still until the next statement: a process that sleeps would hold its
+    # locks for ever.
+    if executemany:
+        cursor.connection.execute("")
+
+
+def _direct(settings: dict[str, str]) -> dict[str, Any]:
+    told = {**settings, **_KEEPALIVES}
+    return {"options": " ".join(f"-c {name}={value}" for name, value in told.items())}
+
+
+def _pooled() -> dict[str, Any]:
+    # Poolers refuse `options`, and hand out connections on which somebody else's statements were prepared.
+    return {"prepare_threshold": None}
+
+
+def _set_in_each_transaction(engine: Engine, settings: dict[str, str]) -> None:
+    statement = ";".join(f"SET LOCAL {name} = '{value}'" for name, value in settings.items())
+
+    @event.listens_for(engine, "begin")
+    def set_locally(connection: Connection) -> None:
+        connection.exec_driver_sql(statement)
 
 
 def sessions(engine: Engine, routes: Routes) -> Sessions:
@@ -63,6 +106,20 @@ def sessions(engine: Engine, routes: Routes) -> Sessions:
     factory = sessionmaker(engine, expire_on_commit=False, info={_ROUTES: routes})
     event.listen(factory, "before_commit", _send_wakes)
     return factory
+
+
+def is_away(error: Exception) -> bool:
+    """Return whether the database could not be reached, or went away: no fault of what it was asked."""
+    if isinstance(error, DBAPIError):
+        # Without a statement it failed to connect, or to commit.
+        return error.connection_invalidated or error.statement is None
+    return isinstance(error, NoConnection)
+
+
+def refuses_writes(error: Exception) -> bool:
+    """Return whether the server has no room for what it was to write, or is a standby now: both pass."""
+    state = str(getattr(error.orig, "sqlstate", "")) if isinstance(error, DBAPIError) else ""
+    return state.startswith(_NO_RESOURCES) or state == _READ_ONLY
 
 
 def routes_of(session: Session) -> Routes:

@@ -1,7 +1,8 @@
-"""What has to be done now and then, whatever comes in: room for the coming days, old answers dropped."""
+"""What has to be done now and then, whatever comes in: room for the coming days, and what is old dropped."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, text, tuple_
@@ -11,6 +12,8 @@ from publisher.events import EventType
 from publisher.outbox.emit import emit
 from publisher.outbox.obligation import Fate, Obligation, Postponed
 from publisher.partitions import prepare_partitions
+from publisher.prune.retention import Retention
+from publisher.prune.slices import prune_slice
 from publisher.schema import EventTaskRow, IdempotencyRow
 
 EVERY = timedelta(hours=1)
@@ -20,6 +23,10 @@ ANSWERS_KEPT = timedelta(hours=24)
 _HOUSE = UUID(int=0)
 _SLICE = 5_000
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(7161020)")
+# Of the walk through all deliveries, which reads each page once.
+_WALK_EVERY = timedelta(days=1)
+_AFTER_HINDRANCE = timedelta(seconds=30)
+_PAGE, _WALKED_AT = "page", "walked_at"
 
 
 def begin_housekeeping(session: Session) -> None:
@@ -30,16 +37,34 @@ def begin_housekeeping(session: Session) -> None:
         emit(session, EventType.HOUSEKEEPING_DUE, _HOUSE)
 
 
-def keep_house(session: Session, obligations: Mapping[Obligation, Obligation]) -> dict[Obligation, Fate]:
-    """Prepare what the coming days need, and forget a slice of old answers.
+def keep_house(
+    session: Session, obligations: Mapping[Obligation, Obligation], *, retention: Retention
+) -> dict[Obligation, Fate]:
+    """Prepare what the coming days need, forget a slice of old answers, and prune a slice of what is old.
 
-    Due again in an hour, or at once while there are more.
+    Due again in an hour, or at once while there is more.
     """
     at = session.scalar(select(func.now()))
     assert at is not None
     prepare_partitions(session.connection(), at=at)
-    forgotten = _forget_answers(session, before=at - ANSWERS_KEPT)
-    return {one: Postponed(at=None if forgotten == _SLICE else at + EVERY) for one in obligations}
+    if _forget_answers(session, before=at - ANSWERS_KEPT) == _SLICE:
+        return {one: Postponed() for one in obligations}
+    return {one: _prune(session, one.data, retention, at) for one in obligations}
+
+
+def _prune(session: Session, data: Mapping[str, Any], retention: Retention, at: datetime) -> Postponed:
+    """Do a slice; where it goes on stands in the data of the obligation."""
+    walked_at = data.get(_WALKED_AT)
+    rests = walked_at is not None and at < datetime.fromisoformat(walked_at) + _WALK_EVERY
+    page = None if rests else int(data.get(_PAGE, 0))
+    done = prune_slice(session, retention.old(at=at), page=page)
+    if done.hindered:
+        return Postponed(at=at + _AFTER_HINDRANCE)
+    if done.next_page is not None:
+        return Postponed(data={_PAGE: done.next_page})
+    if done.is_last:
+        return Postponed(at=at + EVERY, data={_WALKED_AT: walked_at if rests else at.isoformat()})
+    return Postponed(data={_WALKED_AT: walked_at if rests else at.isoformat()})
 
 
 def _forget_answers(session: Session, *, before: datetime) -> int:

@@ -60,7 +60,8 @@ def labels_of(details: Details) -> frozenset[Label]:
 def put_labels(session: Session, labelled: Collection[Labelled]) -> dict[UUID, list[UUID]]:
     """Store the labels of articles; return, by article, every label that is concerned, new and old.
 
-    Needs the articles' locks. A tombstone of an article that is back goes.
+    Needs the articles' locks. The tombstone of an article that is back goes, from the labels that it is back
+    under.
     """
     known = _label_ids(session, {label for one in labelled for label in one.labels})
     new = {(one.article_id, known[label.kind, label.slug]) for one in labelled for label in one.labels}
@@ -83,7 +84,8 @@ def put_labels(session: Session, labelled: Collection[Labelled]) -> dict[UUID, l
         visible = {one.article_id: one.first_visible_at for one in labelled}
         rows = [{"article_id": a, "label_id": b, "first_visible_at": visible[a]} for a, b in added]
         session.execute(insert(ArticleLabelRow).on_conflict_do_nothing(), rows)
-        session.execute(delete(TombstoneRow).where(TombstoneRow.article_id.in_(ids)))
+        back = tuple_(TombstoneRow.article_id, TombstoneRow.label_id).in_(added)
+        session.execute(delete(TombstoneRow).where(back))
     concerned = sorted(new | old)
     return {identifier: [b for a, b in concerned if a == identifier] for identifier in ids}
 

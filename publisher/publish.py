@@ -81,7 +81,7 @@ def store_publications(
     return {
         one: Postponed(at=candidates[one].visible_from)
         if verdict is Verdict.SCHEDULED
-        else Done(outcome=verdict)
+        else Done(outcome=verdict, accepted_at=candidates[one].accepted_at if verdict in _EVENTS else None)
         for one, verdict in verdicts.items()
     }
 

@@ -10,17 +10,25 @@ from publisher.article import ArticleStatus
 from publisher.errors import NotFound
 from publisher.events import EventType
 from publisher.outbox.emit import emit
-from publisher.schema import ArticleLabelRow, ArticleRow, EntryRow, FeedRow, MessageRow, TombstoneRow
+from publisher.schema import (
+    ArticleLabelRow,
+    ArticleRow,
+    EntryRow,
+    FeedDocumentRow,
+    FeedRow,
+    MessageRow,
+    TombstoneRow,
+)
 
 
 def retract(
     session: Session, article_id: UUID, *, reason: str | None, traceparent: str | None = None
-) -> None:
-    """Retract an article; once more changes nothing.
+) -> bool:
+    """Retract an article and return True; once more changes nothing, and is False.
 
-    The transaction itself removes it from what feeds are made of and forbids older documents, leaves a
-    tombstone in each, and scrubs the messages that were not sent yet; then the event cancels their
-    deliveries and tells those who were sent anything of it.
+    The transaction itself removes it from what feeds are made of, deletes and forbids older documents,
+    leaves a tombstone in each, and scrubs its messages; then the event cancels their deliveries and tells
+    those who were sent anything of it.
 
     Raises:
         NotFound: when there is no such article.
@@ -29,7 +37,7 @@ def retract(
     if article is None:
         raise NotFound(f"article {article_id}: does not exist")
     if article.status == ArticleStatus.RETRACTED:
-        return
+        return False
     at = session.scalar(select(func.now()))
     assert at is not None
     article.status = ArticleStatus.RETRACTED
@@ -47,6 +55,7 @@ def retract(
         "labels": [str(label) for label in labels],
     }
     emit(session, EventType.ARTICLE_RETRACTED, article_id, data, traceparent=traceparent)
+    return True
 
 
 def _leave_feeds(session: Session, article: ArticleRow) -> list[UUID]:
@@ -68,6 +77,7 @@ def _leave_feeds(session: Session, article: ArticleRow) -> list[UUID]:
         .where(FeedRow.label_id.in_(labels))
         .values(generation=FeedRow.generation + 1, required_generation=FeedRow.generation + 1)
     )
+    session.execute(delete(FeedDocumentRow).where(FeedDocumentRow.label_id.in_(labels)))
     tombstones = [
         {
             "label_id": label,

@@ -1,16 +1,14 @@
 """Every setting of the system, read from the environment or `.env` and checked once, at start."""
 
 import re
-import sys
 from enum import StrEnum
-from functools import cache, cached_property
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-import structlog
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -19,17 +17,20 @@ from pydantic_settings import (
     NoDecode,
     SettingsConfigDict,
 )
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from publisher.errors import SettingsError
+from publisher.kept_days import KeptDays
+from publisher.server_urls import PostgresUrl, RedisUrl
+from publisher.setting_names import slips, warn_of_slips
 from publisher.text import clean_line
 
 PREFIX = "PUBLISHER_"
-_OF_TESTS = f"{PREFIX}TEST_"
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
+# A worker's process takes a hundred before it has done anything.
+_LEAST_MEMORY_MB = 256
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
-_REDIS_NUMBER = re.compile(r"(/[0-9]*)?")
+# Without what means something in the patterns of Redis.
+_KEY_PREFIX = re.compile(r"[A-Za-z0-9:._-]{0,64}")
 
 
 class LogFormat(StrEnum):
@@ -44,8 +45,16 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
-    database_url: str | None = Field(None, description="PostgreSQL 15 or newer; unset: an embedded server.")
-    redis_url: str | None = Field(None, description="Redis 6.2 or newer; unset: an embedded server.")
+    database_url: PostgresUrl | None = Field(
+        None, description="PostgreSQL 15 or newer; unset: an embedded server."
+    )
+    listen_url: PostgresUrl | None = Field(
+        None, description="The same database without the transaction pooler that database_url goes through."
+    )
+    redis_url: RedisUrl | None = Field(None, description="Redis 6.2 or newer; unset: an embedded server.")
+    redis_prefix: str = Field(
+        "publisher:", description="Begins every key in Redis; installations that share one need one each."
+    )
     data: Path = Field(Path(".publisher"), description="Folder of embedded servers, logs, the secret key.")
     base_url: str = Field(
         "http://127.0.0.1:8000", description="Where readers reach the web process: begins our links."
@@ -73,31 +82,34 @@ class Settings(BaseSettings):
     )
     language: str = Field("vi", description="Language of the feeds and the pages.")
     feed_length: int = Field(50, ge=1, le=1_000, description="Entries in a feed.")
+    worker_memory_mb: int = Field(
+        1024, ge=0, le=1_000_000, description="Most memory of each process of a worker, in MB; 0: no limit."
+    )
+    keep_days: KeptDays = Field(30, description="Days that the record of what happened is kept; 0: for ever.")
+    keep_deliveries_days: KeptDays = Field(365, description="Days that it is kept who was sent what.")
     log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` or `json`.")
+    metrics_port: int | None = Field(None, ge=1, le=65535, description="Of the process's metrics, if any.")
+    metrics_host: str = Field("127.0.0.1", min_length=1, description="Address that metrics_port is on.")
 
-    @field_validator("database_url", "redis_url", "tag_domain", "secret_key", mode="before")
+    @field_validator(
+        "database_url", "listen_url", "redis_url", "tag_domain", "secret_key", "metrics_port", mode="before"
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("database_url")
+    @field_validator("redis_prefix")
     @classmethod
-    def _is_postgresql(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            url = make_url(value)
-        except ArgumentError:
-            raise ValueError("expected postgresql://user:password@host:port/name") from None
-        if url.get_backend_name() not in ("postgresql", "postgres"):
-            raise ValueError("expected postgresql://user:password@host:port/name")
-        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    def _begins_keys(cls, value: str) -> str:
+        if not _KEY_PREFIX.fullmatch(value):
+            raise ValueError("expected at most 64 letters, digits, colons, dots, underscores and hyphens")
+        return value
 
-    @field_validator("redis_url")
+    @field_validator("worker_memory_mb")
     @classmethod
-    def _is_redis(cls, value: str | None) -> str | None:
-        if value is not None and not _names_redis(value):
-            raise ValueError("expected redis://host:port/number")
+    def _is_enough(cls, value: int) -> int:
+        if 0 < value < _LEAST_MEMORY_MB:
+            raise ValueError(f"expected {_LEAST_MEMORY_MB} or more, or 0 for no limit")
         return value
 
     @field_validator("base_url")
@@ -153,6 +165,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}TAG_DOMAIN: expected, since {PREFIX}BASE_URL has no domain name")
         return self
 
+    @model_validator(mode="after")
+    def _listens_where_it_works(self) -> Self:
+        if self.listen_url is not None and self.database_url is None:
+            raise ValueError(
+                f"{PREFIX}LISTEN_URL: is set, and {PREFIX}DATABASE_URL is not; expected both, or neither"
+            )
+        return self
+
     @cached_property
     def zone(self) -> ZoneInfo:
         """The zone of dates that pages print without one."""
@@ -162,6 +182,19 @@ class Settings(BaseSettings):
     def ids_domain(self) -> str:
         """The domain inside the ids of new articles."""
         return self.tag_domain or (urlsplit(self.base_url).hostname or "").lower()
+
+    @property
+    def goes_through_pooler(self) -> bool:
+        """Whether transactions of `database_url` may run on a different connection of the server each."""
+        return self.listen_url is not None
+
+    def direct_url(self) -> str:
+        """Return where the database keeps a connection as long as one likes.
+
+        Raises:
+            SettingsError: when none is set.
+        """
+        return self.listen_url or self.require("database_url")
 
     def require(self, name: str) -> str:
         """Return a setting that this process cannot do without.
@@ -184,8 +217,7 @@ def load_settings(**overrides: object) -> Settings:
         SettingsError: when one makes no sense; the message is one line that names it.
     """
     try:
-        for name in _unknown_names():
-            _warn_of(name)
+        warn_of_slips(unknown_names())
         return Settings(**overrides)  # type: ignore[arg-type]  # checked by Pydantic itself
     except ValidationError as error:
         problems = error.errors(include_context=False)
@@ -194,35 +226,10 @@ def load_settings(**overrides: object) -> Settings:
         raise SettingsError(f".env: is not UTF-8 ({error.reason} at byte {error.start})") from None
 
 
-def _names_redis(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        has_port = parts.port != 0
-    except ValueError:
-        return False
-    if parts.scheme == "unix":
-        return True
-    return parts.scheme in ("redis", "rediss") and has_port and bool(_REDIS_NUMBER.fullmatch(parts.path))
-
-
-def _unknown_names() -> list[str]:
+def unknown_names() -> list[str]:
+    """Return the names in the environment and `.env` that begin as ours and are no setting."""
     given = {*EnvSettingsSource(Settings).env_vars, *DotEnvSettingsSource(Settings).env_vars}
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    names = {name.upper() for name in given} - known
-    return sorted(name for name in names if name.startswith(PREFIX) and not name.startswith(_OF_TESTS))
-
-
-@cache
-def _warn_of(name: str) -> None:
-    # Settings are read before logs are configured; standard output belongs to the commands' results.
-    configured = structlog.is_configured()
-    log = structlog.get_logger("publisher.settings") if configured else _log_on_stderr()
-    log.warning("settings.unknown", name=name)
-
-
-def _log_on_stderr() -> structlog.typing.FilteringBoundLogger:
-    log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(structlog.PrintLogger(sys.stderr))
-    return log
+    return slips(given, {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}, prefix=PREFIX)
 
 
 def _readable(error: object) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.servers import Addresses, Keeper, ServersMissing, ask_keeper
+from tests.servers import Addresses, Keeper, ServersMissing, ask_keeper, versions
 
 KEEPER = pytest.StashKey[Keeper]()
 # What a test process of pytest-xdist is told by the process that started it.
@@ -22,6 +22,11 @@ def pytest_configure() -> None:
     settings.register_profile("quick", quick)
     settings.register_profile("ci", quick, max_examples=300, print_blob=True)
     settings.load_profile("ci" if os.environ.get("CI") else "quick")
+
+
+def pytest_report_header() -> str:
+    """Say what the tests run on."""
+    return versions()
 
 
 @pytest.hookimpl(optionalhook=True)

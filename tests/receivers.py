@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self, cast
@@ -35,12 +36,13 @@ class Received:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What a receiver answers, and how long it takes."""
+    """What a receiver answers, and how long it takes; what is held waits for `Receivers.release`."""
 
     status: int = 204
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     after_s: float = 0.0
+    held: bool = False
 
     def encode(self) -> bytes:
         """Return the bytes of the answer."""
@@ -66,6 +68,7 @@ class Receivers:
         self._answering = answering
         self._received: list[Received] = []
         self._open: set[asyncio.Transport] = set()
+        self._held: list[Callable[[], None]] = []
         self._loop = uvloop.new_event_loop()
         self._socket = _listening_socket()
         self._thread = threading.Thread(target=self._serve, name="receivers", daemon=True)
@@ -89,10 +92,19 @@ class Receivers:
         """Return what came in, in its order; on one path, or on all."""
         return [one for one in list(self._received) if path is None or one.path == path]
 
+    def release(self) -> None:
+        """Answer all that is held."""
+        self._loop.call_soon_threadsafe(self._release)
+
+    def _release(self) -> None:
+        for answer in self._held:
+            answer()
+        self._held.clear()
+
     def _serve(self) -> None:
         server = self._loop.run_until_complete(
             self._loop.create_server(
-                lambda: _Connection(self._take, self._open), sock=self._socket, backlog=4096
+                lambda: _Connection(self._take, self._open, self._held), sock=self._socket, backlog=4096
             )
         )
         self._loop.run_forever()
@@ -112,9 +124,15 @@ class Receivers:
 class _Connection(asyncio.Protocol):
     """HTTP/1.1 as far as webhooks need it: requests with a length, one after the other."""
 
-    def __init__(self, take: Callable[[Received], Reply], opened: set[asyncio.Transport]) -> None:
+    def __init__(
+        self,
+        take: Callable[[Received], Reply],
+        opened: set[asyncio.Transport],
+        held: list[Callable[[], None]],
+    ) -> None:
         self._take = take
         self._opened = opened
+        self._held = held
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -140,7 +158,9 @@ class _Connection(asyncio.Protocol):
         self._buffer = rest[length:]
         path = lines[0].split(" ")[1]
         reply = self._take(Received(path=path, headers=headers, body=rest[:length], at=time.monotonic()))
-        if reply.after_s:
+        if reply.held:
+            self._held.append(partial(self._answer, reply))
+        elif reply.after_s:
             asyncio.get_running_loop().call_later(reply.after_s, self._answer, reply)
         else:
             self._answer(reply)

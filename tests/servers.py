@@ -2,7 +2,8 @@
 
 The keeper is a child of the process that was started as pytest. It starts the servers when the first test
 asks for them, gives each test process a database and a Redis of its own, and ends with its parent, even
-when that is killed. `PUBLISHER_TEST_DATABASE_URL` and `PUBLISHER_TEST_REDIS_URL` name servers to use instead.
+when that is killed. `PUBLISHER_TEST_DATABASE_URL` and `PUBLISHER_TEST_REDIS_URL` name servers to use instead;
+`PUBLISHER_TEST_SERVERS=system` starts the programs that the system has, not those that come with the project.
 """
 
 import json
@@ -10,6 +11,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -27,9 +29,12 @@ from publisher.database import connect
 from publisher.errors import PublisherError
 from publisher.migrations import migrate
 from workers.embedded import Child, EmbeddedPostgres, EmbeddedValkey, Program
+from workers.embedded.installation import find_postgres
+from workers.embedded.valkey import find_valkey
 
 DATABASE_SETTING = "PUBLISHER_TEST_DATABASE_URL"
 REDIS_SETTING = "PUBLISHER_TEST_REDIS_URL"
+SERVERS_SETTING = "PUBLISHER_TEST_SERVERS"
 _SOCKET = "keeper.socket"
 _LONGEST_START_S = 120.0
 
@@ -44,6 +49,43 @@ class Addresses:
 
 class ServersMissing(Exception):
     """The keeper could not start a server; the message says why."""
+
+
+def bundled_servers() -> bool:
+    """Return whether tests run on the servers that come with the project.
+
+    Raises:
+        ServersMissing: when the setting says neither.
+    """
+    told = os.environ.get(SERVERS_SETTING) or "bundled"
+    if told not in ("bundled", "system"):
+        raise ServersMissing(f"{SERVERS_SETTING}: is {told!r}, expected bundled or system")
+    return told == "bundled"
+
+
+def versions() -> str:
+    """Return what the servers are that the tests run on."""
+    if given := [name for name in (DATABASE_SETTING, REDIS_SETTING) if os.environ.get(name)]:
+        return f"servers: those of {' and '.join(given)}"
+    try:
+        bundled = bundled_servers()
+        programs = (find_postgres(None, bundled=bundled).programs / "postgres", find_valkey(bundled=bundled))
+    except (ServersMissing, PublisherError) as error:
+        return f"servers: {error}"
+    told = [
+        subprocess.run([one, "--version"], capture_output=True, text=True, check=False) for one in programs
+    ]
+    return f"servers: {', '.join(one.stdout.strip() for one in told)}"
+
+
+def postgres_in(folder: Path, *, durable: bool = True) -> EmbeddedPostgres:
+    """Return a PostgreSQL of the kind that the tests run on; not started yet."""
+    return EmbeddedPostgres(folder, durable=durable, bundled=bundled_servers())
+
+
+def redis_in(folder: Path) -> EmbeddedValkey:
+    """Return a Redis of the kind that the tests run on; not started yet."""
+    return EmbeddedValkey(folder, bundled=bundled_servers())
 
 
 class Keeper:
@@ -108,7 +150,7 @@ class _Servers:
     def _admin(self) -> Engine:
         url = os.environ.get(DATABASE_SETTING)
         if not url:
-            server = EmbeddedPostgres(self._folder, durable=False)
+            server = postgres_in(self._folder, durable=False)
             self._ending.callback(server.stop)
             url = server.start()
         given = make_url(url).set(drivername="postgresql+psycopg")
@@ -149,7 +191,7 @@ class _Servers:
             with redis.Redis.from_url(url) as client:
                 client.flushdb()
             return url
-        server = EmbeddedValkey(self._folder / process)
+        server = redis_in(self._folder / process)
         self._ending.callback(server.stop)
         return server.start()
 
@@ -174,7 +216,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 def _answer(servers: _Servers, process: str) -> dict[str, str]:
     try:
         return asdict(servers.addresses(process))
-    except (PublisherError, SQLAlchemyError, redis.RedisError, OSError) as error:
+    except (ServersMissing, PublisherError, SQLAlchemyError, redis.RedisError, OSError) as error:
         return {"error": str(error)}
 
 

@@ -212,7 +212,7 @@ def test_docker_compose_watches_and_restarts_what_stays_up() -> None:
     assert {name for name, one in staying.items() if "healthcheck" not in one} == set()
     assert {one["restart"] for one in staying.values()} == {"unless-stopped"}
     assert {name for name, one in staying.items() if "stop_grace_period" not in one} == set()
-    assert [name for name, one in services.items() if "ports" in one] == ["web"]
+    assert [name for name, one in services.items() if "ports" in one] == ["front"]
     assert {
         name for name, one in services.items() if not one["read_only"] or one["cap_drop"] != ["ALL"]
     } == set()

@@ -6,12 +6,21 @@ from celery import Celery, Task, signals
 
 from feeds.style import FeedStyle
 from publisher.archive import Archive
-from publisher.database import Sessions, connect, sessions
+from publisher.database import Sessions, sessions
 from publisher.enrich.language import load_models
 from publisher.events import Queue, Routes
+from publisher.notify.observer import Observer
 from publisher.outbox.obligation import LEASE
+from publisher.prune.retention import Retention
 from publisher.settings import Settings
+from workers.broker import SteadyAmqp
+from workers.connections import Kind, engine_of
 from workers.embedded.processes import die_with_parent
+from workers.handled import Handled
+from workers.memory import limit_memory, worth_replacing_kb
+from workers.tracing.setup import spans_of
+from workers.tracing.spans import Spans
+from workers.tracing.steps import TracedSteps
 
 TIME_LIMIT_S = LEASE.total_seconds() - 1
 """Hard limit of a task: its process is killed while its lease still holds."""
@@ -20,13 +29,22 @@ _LOCK_TIMEOUT_S = 1.0
 
 
 class PublisherApp(Celery):  # type: ignore[misc]  # Celery has no types
-    """Celery with this project's settings, and with the sessions of the process that it runs in."""
+    """Celery with this project's settings, and with the sessions of the process that it runs in.
+
+    Attributes:
+        observers: each hears what came of every message that this process handled.
+        attempts: hears of every attempt to deliver.
+    """
 
     settings: Settings
     archive: Archive
     style: FeedStyle
+    retention: Retention
     routes: Routes
     sessions: Sessions
+    observers: tuple[Callable[[Handled], None], ...] = ()
+    attempts = Observer()
+    _spans: Spans | None = None
 
     def stage(self, name: str) -> Callable[[Callable[[Task, list[str]], None]], Task]:
         """Register a function as the task that runs a stage; it gets the task itself, and event ids."""
@@ -38,20 +56,32 @@ class PublisherApp(Celery):  # type: ignore[misc]  # Celery has no types
         self.settings = settings
         self.archive = Archive(base_url=settings.base_url)
         self.style = FeedStyle.of(settings)
+        self.retention = Retention.of(settings)
         self.conf.broker_url = settings.require("redis_url")
+        self.conf.worker_max_memory_per_child = worth_replacing_kb(settings.worker_memory_mb)
+        options = self.conf.broker_transport_options
+        self.conf.broker_transport_options = {**options, "global_keyprefix": settings.redis_prefix}
 
-    def open(self, *, pool_size: int = 2) -> None:
+    def open(self) -> None:
         """Make the sessions of this process; after a fork, never before."""
-        engine = connect(
-            self.settings.require("database_url"),
-            pool_size=pool_size,
-            application_name="publisher worker",
-            lock_timeout_s=_LOCK_TIMEOUT_S,
-        )
+        engine = engine_of(self.settings, Kind.WORKER, lock_timeout_s=_LOCK_TIMEOUT_S)
         self.sessions = sessions(engine, self.routes)
+        self._spans = spans_of("worker")
+        if self._spans is not None:
+            self.observers = (*self.observers, TracedSteps(self._spans).hear)
+
+    def observe(self, handled: Handled) -> None:
+        """Tell everybody who wants to know what came of a message."""
+        for hear in self.observers:
+            hear(handled)
+
+    def end_process(self) -> None:
+        """Let go of what `open` made."""
+        if self._spans is not None:
+            self._spans.close()
 
 
-app = PublisherApp("publisher", set_as_current=False)
+app = PublisherApp("publisher", set_as_current=False, amqp=SteadyAmqp)
 app.conf.update(
     task_default_queue=Queue.PIPELINE,
     task_serializer="json",
@@ -69,6 +99,8 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # A full Redis refuses to write: a reason to ask again, not to exit.
+    broker_channel_error_retry=True,
     broker_transport_options={
         "visibility_timeout": 24 * 3600,
         "queue_order_strategy": "priority",
@@ -85,7 +117,12 @@ app.conf.update(
 
 def _open(**_: object) -> None:
     die_with_parent()
+    limit_memory(app.settings.worker_memory_mb)
     app.open()
+
+
+def _close(**_: object) -> None:
+    app.end_process()
 
 
 def _load(**_: object) -> None:
@@ -95,3 +132,4 @@ def _load(**_: object) -> None:
 
 signals.worker_init.connect(_load, weak=False)
 signals.worker_process_init.connect(_open, weak=False)
+signals.worker_process_shutdown.connect(_close, weak=False)

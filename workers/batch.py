@@ -6,6 +6,7 @@ The only place that catches whatever a stage raises: one article must not take i
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -14,13 +15,16 @@ from celery import Task
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from publisher.database import Sessions
+from publisher.database import Sessions, is_away, refuses_writes
 from publisher.outbox.obligation import Done, Failed, Fate, Obligation
 from publisher.outbox.work import begin, hand_back, hold, settle
+from workers.handled import Handled
 
 COMPUTING_S = 1.0
 """After this long the rest of a batch is handed back as not begun."""
 
+_NOT_WRITABLE_PAUSE = timedelta(seconds=2)
+_UNTOLD: Mapping[type, str] = {MemoryError: "it needs more memory than PUBLISHER_WORKER_MEMORY_MB allows"}
 Loaded = TypeVar("Loaded")
 Result = TypeVar("Result")
 Loader = Callable[[Session, Collection[Obligation]], Mapping[Obligation, Loaded]]
@@ -33,10 +37,14 @@ class Batch:
 
     A stage calls `load`, `compute` and `write` in this order; `write` alone changes anything. Without
     obligations (the message came twice, or too late) each of them does nothing.
+
+    Attributes:
+        fates: what became of them, once it is committed; None: handed back.
     """
 
     def __init__(self, sessions: Sessions, obligations: Collection[Obligation], token: UUID) -> None:
         self.obligations = list(obligations)
+        self.fates: dict[Obligation, Fate | None] = {}
         self._sessions = sessions
         self._token = token
         self._failed: dict[Obligation, Failed] = {}
@@ -54,7 +62,7 @@ class Batch:
         try:
             return self._load(self.obligations, loader)
         except Exception as error:
-            _raise_if_disconnected(error)
+            _raise_if_away(error)
         loaded: dict[Obligation, Loaded] = {}
         for one in self.obligations:
             try:
@@ -90,7 +98,10 @@ class Batch:
         try:
             self._commit(self.obligations, store, results)
         except Exception as error:
-            _raise_if_disconnected(error)
+            if refuses_writes(error):
+                self._wait_until_writable(self.obligations, error)
+                return
+            _raise_if_away(error)
             for one in self.obligations:
                 self._write_alone(one, store, results)
 
@@ -100,14 +111,25 @@ class Batch:
         try:
             self._commit([one], store, results)
         except Exception as error:
+            if refuses_writes(error):
+                self._wait_until_writable([one], error)
+                return
             self._fail(one, error)
             self._commit([one], store, {})
 
+    def _wait_until_writable(self, obligations: Collection[Obligation], error: Exception) -> None:
+        # No fault of the articles: not a failure, however long the disk is full. To take its row back, an
+        # obligation needs no room, as a rule: its page has some left for that.
+        log.warning("batch.not_writable", obligations=len(obligations), error=str(error).partition("\n")[0])
+        with self._sessions.begin() as session:
+            hand_back(session, hold(session, obligations, self._token), pause=_NOT_WRITABLE_PAUSE)
+        self.fates |= dict.fromkeys(obligations)
+
     def _fail(self, one: Obligation, error: Exception) -> None:
-        _raise_if_disconnected(error)
+        _raise_if_away(error)
         reason = error.orig if isinstance(error, DBAPIError) else error
         # The first line only: PostgreSQL shows the whole row in the next one.
-        told = str(reason).partition("\n")[0]
+        told = str(reason).partition("\n")[0] or _UNTOLD.get(type(reason), "it says no more")
         self._failed[one] = Failed(error=f"{type(reason).__name__}: {told}")
 
     def _load(
@@ -134,13 +156,14 @@ class Batch:
             fates.update(failed)
             settle(session, fates)
             hand_back(session, unstarted)
+        self.fates |= {**dict.fromkeys(unstarted), **fates}
         for one, fate in fates.items():
             _report(one, fate)
 
 
 @contextmanager
 def handling(task: Task, event_ids: Collection[str]) -> Iterator[Batch]:
-    """Begin what this message's token was leased for.
+    """Begin what this message's token was leased for, and tell in the end what came of it.
 
     Args:
         task: the running task; its id is the token.
@@ -149,12 +172,20 @@ def handling(task: Task, event_ids: Collection[str]) -> Iterator[Batch]:
     sessions: Sessions = task.app.sessions
     with sessions.begin() as session:
         obligations = begin(session, task.name, [UUID(one) for one in event_ids], token)
-    yield Batch(sessions, obligations, token)
+    began = time.monotonic()
+    batch = Batch(sessions, obligations, token)
+    try:
+        yield batch
+    finally:
+        took_s = time.monotonic() - began
+        task.app.observe(
+            Handled(task=task.name, obligations=batch.obligations, fates=batch.fates, took_s=took_s)
+        )
 
 
-def _raise_if_disconnected(error: Exception) -> None:
+def _raise_if_away(error: Exception) -> None:
     # Not the fault of any obligation: the leases run out, and the work is sent again.
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    if is_away(error):
         raise error
 
 

@@ -3,7 +3,7 @@
 import typer
 
 from publisher import __version__
-from workers.commands import articles, demo, keys, operators, processes, up
+from workers.commands import articles, demo, examining, keys, operators, pausing, processes, pruning, up
 from workers.commands.ending import run_and_exit
 
 cli = typer.Typer(
@@ -19,6 +19,7 @@ for command in (
     *processes.PROCESSES,
     *(articles.ingest, articles.retract),
     *(operators.status, operators.stuck, operators.replay, operators.trace),
+    *(pausing.pause, pausing.resume, pruning.prune, examining.doctor),
 ):
     cli.command()(command)
 cli.add_typer(keys.key)

@@ -1,5 +1,6 @@
 """Wait for PostgreSQL to say that there is work, and look anyway when it stays silent."""
 
+import os
 import time
 from types import TracebackType
 from typing import Self
@@ -8,19 +9,20 @@ import psycopg
 import structlog
 
 from publisher.database import Channel
+from publisher.server_urls import for_libpq
 
 log = structlog.get_logger("publisher.listen")
 _RECONNECT_S = 1.0
 
 
 class Listener:
-    """A connection of its own that hears one channel.
+    """A connection of its own that hears one channel; not through a pooler, where nothing is heard.
 
     While it cannot connect, `wait` is a plain pause: whoever waits polls, and nothing is lost.
     """
 
     def __init__(self, url: str, channel: Channel) -> None:
-        self._url = url.replace("postgresql+psycopg://", "postgresql://", 1)
+        self._url = for_libpq(url)
         self._channel = channel
         self._connection: psycopg.Connection | None = None
         self._next_try = 0.0
@@ -53,7 +55,10 @@ class Listener:
             self._next_try = time.monotonic() + _RECONNECT_S
             try:
                 self._connection = psycopg.connect(
-                    self._url, autocommit=True, connect_timeout=2, application_name="publisher listen"
+                    self._url,
+                    autocommit=True,
+                    connect_timeout=2,
+                    application_name=f"publisher listen {os.getpid()}",
                 )
                 self._connection.execute(f"LISTEN {self._channel}")
             except psycopg.Error as error:

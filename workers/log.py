@@ -4,7 +4,7 @@ import logging
 import sys
 
 import structlog
-from structlog.types import Processor
+from structlog.types import EventDict, Processor, WrappedLogger
 
 from publisher.settings import LogFormat
 
@@ -16,7 +16,7 @@ def configure_logging(log_format: LogFormat, *, process: str) -> None:
         process: `web`, `relay`, `worker`, `sender`, …; stands in every line.
     """
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _naming(process),
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -43,4 +43,12 @@ def configure_logging(log_format: LogFormat, *, process: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("publisher").setLevel(logging.INFO)
-    structlog.contextvars.bind_contextvars(process=process)
+
+
+def _naming(process: str) -> Processor:
+    # Not by a context variable: those of the main thread are unknown to all others.
+    def name(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+        line["process"] = process
+        return line
+
+    return name

@@ -10,21 +10,20 @@ from datetime import timedelta
 from pathlib import Path
 
 import structlog
-from redis import Redis
-from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
 
-from publisher.database import Sessions, connect, sessions
+from publisher.database import Sessions, sessions
 from publisher.errors import SettingsError
-from publisher.housekeeping import begin_housekeeping
-from publisher.migrations import migrate
 from publisher.settings import PREFIX, Settings, load_settings
+from workers.connections import Kind, engine_of
 from workers.embedded import EmbeddedPostgres, EmbeddedValkey, Program, hold, secret
+from workers.metrics.ports import metrics_ports
+from workers.opening import check_redis, prepare_database
 from workers.pipeline import app
 from workers.ports import HOST, choose_port
 from workers.readiness import Readiness
 from workers.running import forget_running, write_running
 from workers.supervisor import Server, Supervisor
+from workers.surroundings.redis import RedisAway
 
 LOOK_EVERY_S = 0.05
 _READY_WITHIN_S = 60.0
@@ -94,7 +93,7 @@ def start_machine(plan: Plan, held: ExitStack, *, tell: Callable[[str], None]) -
     factory = _prepare_database(settings, held)
     _check_redis(settings)
     tell("Starting web, relay, worker and sender")
-    programs = _programs(port, plan.concurrency, _environment(known), data / "logs")
+    programs = _programs(settings, port, plan.concurrency, _environment(known))
     supervisor = Supervisor(servers, programs, logs=[data / "postgres.log", data / "valkey.log"])
     held.callback(supervisor.stop, within=plan.stops_within)
     write_running(data, known)
@@ -137,27 +136,17 @@ def _derived(settings: Settings, url: str) -> dict[str, str]:
 
 
 def _prepare_database(settings: Settings, held: ExitStack) -> Sessions:
-    engine = connect(settings.require("database_url"), pool_size=2, application_name="publisher up")
+    prepare_database(settings, Kind.UP)
+    engine = engine_of(settings, Kind.UP)
     held.callback(engine.dispose)
-    factory = sessions(engine, app.routes)
-    try:
-        migrate(engine)
-        with factory.begin() as session:
-            begin_housekeeping(session)
-    except DBAPIError as error:
-        reason = " ".join(str(error.orig).split())
-        raise SettingsError(f"{PREFIX}DATABASE_URL: cannot be used ({reason})") from error
-    return factory
+    return sessions(engine, app.routes)
 
 
 def _check_redis(settings: Settings) -> None:
     try:
-        with Redis.from_url(
-            settings.require("redis_url"), socket_connect_timeout=3, socket_timeout=3
-        ) as redis:
-            redis.ping()
-    except (RedisError, ValueError) as error:
-        raise SettingsError(f"{PREFIX}REDIS_URL: cannot be reached ({error})") from error
+        check_redis(settings)
+    except RedisAway as away:
+        raise SettingsError(f"{PREFIX}REDIS_URL: cannot be reached ({away})") from away
 
 
 def _environment(known: Mapping[str, str]) -> dict[str, str]:
@@ -165,14 +154,17 @@ def _environment(known: Mapping[str, str]) -> dict[str, str]:
 
 
 def _programs(
-    port: int, concurrency: int, environment: Mapping[str, str], logs: Path
+    settings: Settings, port: int, concurrency: int, environment: Mapping[str, str]
 ) -> list[dict[str, Program]]:
     """Return the programs in the rounds in which they are stopped."""
+    metrics = metrics_ports(settings.metrics_port, web_port=port)
+    logs = settings.data / "logs"
 
     def program(name: str, *arguments: str) -> dict[str, Program]:
         # -P: a folder named `workers` where this was started is none of ours.
         argv = (sys.executable, "-P", "-m", "workers.guarded", name, *arguments)
-        return {name: Program(argv=argv, environment=environment, log=logs / f"{name}.log")}
+        own = {f"{PREFIX}METRICS_PORT": str(metrics.get(name, ""))}
+        return {name: Program(argv=argv, environment={**environment, **own}, log=logs / f"{name}.log")}
 
     web = program("web", "--host", HOST, "--port", str(port))
     worker = program("worker", "--concurrency", str(concurrency))

@@ -64,9 +64,9 @@ def fan_out(task: Task, event_ids: list[str]) -> None:
 
 @app.stage("housekeeping")
 def housekeeping(task: Task, event_ids: list[str]) -> None:
-    """housekeeping.due → the partitions of the coming days, and housekeeping.due."""
+    """housekeeping.due → room for the coming days, what is old gone, and housekeeping.due."""
     with handling(task, event_ids) as batch:
-        batch.write(keep_house, batch.each())
+        batch.write(partial(keep_house, retention=app.retention), batch.each())
 
 
 __all__ = ["ROUTES", "app"]

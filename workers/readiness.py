@@ -5,10 +5,13 @@ from sqlalchemy import text
 
 from publisher.database import Sessions
 from publisher.settings import Settings
+from workers.connections import Kind, name_of
 from workers.pipeline import app
 from workers.supervisor import Supervisor
 
-_RELAYS = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'publisher relay'")
+# Behind a pooler only the second is a connection of its own.
+_KINDS = (Kind.RELAY, Kind.LISTEN)
+_CONNECTIONS = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = ANY(:names)")
 _PING_S = 0.3
 
 
@@ -23,11 +26,12 @@ class Readiness:
 
     def silent(self, supervisor: Supervisor) -> list[str]:
         """Return those that have not answered yet."""
-        answering = {"web": self._web, "relay": self._relay}
-        pings = self._pings(supervisor) if {"worker", "sender"} & set(self._silent) else set()
-        self._silent = [
-            name for name in self._silent if not (answering[name]() if name in answering else name in pings)
-        ]
+        answered = self._pings(supervisor) if {"worker", "sender"} & set(self._silent) else set()
+        if "web" in self._silent and self._web():
+            answered.add("web")
+        if "relay" in self._silent and self._relay(supervisor.pid_of("relay")):
+            answered.add("relay")
+        self._silent = [name for name in self._silent if name not in answered]
         return self._silent
 
     def _web(self) -> bool:
@@ -36,9 +40,11 @@ class Readiness:
         except httpx.HTTPError:
             return False
 
-    def _relay(self) -> bool:
+    def _relay(self, pid: int | None) -> bool:
         with self._sessions() as session:
-            return bool(session.scalar(_RELAYS))
+            return bool(
+                session.scalar(_CONNECTIONS, {"names": [f"{name_of(kind)} {pid}" for kind in _KINDS]})
+            )
 
     def _pings(self, supervisor: Supervisor) -> set[str]:
         names = {name: f"{name}-{supervisor.pid_of(name)}@" for name in ("worker", "sender")}

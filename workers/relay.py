@@ -3,17 +3,17 @@
 import threading
 import time
 from collections.abc import Collection
-from contextlib import suppress
 from datetime import timedelta
 
 import structlog
 from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from publisher.database import Sessions
+from publisher.errors import SettingsError
 from publisher.events import Queue
 from publisher.outbox.lease import (
     Parcel,
@@ -24,9 +24,13 @@ from publisher.outbox.lease import (
     leases_ran_out,
     take_back,
 )
+from publisher.outbox.parking import bring_back
 from workers.app import PublisherApp
 from workers.listen import Listener
-from workers.queues import keeps_everything, waiting_messages, waiting_tokens
+from workers.metrics.relaying import RelayMeters
+from workers.queues import waiting_messages, waiting_tokens
+from workers.surroundings.database_concerns import LongTransactions
+from workers.surroundings.redis import refusal_of
 
 WINDOW = 8
 """Messages that wait in a queue at most: enough to keep workers busy, little to lose with Redis."""
@@ -40,14 +44,19 @@ log = structlog.get_logger("publisher.relay")
 class Relay:
     """Sends what is due, and takes back what got lost; any number of relays may run."""
 
-    def __init__(self, app: PublisherApp, sessions: Sessions, redis: Redis) -> None:
+    def __init__(self, app: PublisherApp, sessions: Sessions, redis: Redis, *, meters: RelayMeters) -> None:
         self._app = app
+        self._meters = meters
         self._sessions = sessions
         self._redis = redis
+        self._long_transactions = LongTransactions()
 
     def run(self, listener: Listener, stop: threading.Event) -> None:
-        """Work until told to stop. What was leased and not sent comes due again by itself."""
-        self._warn_of_eviction()
+        """Work until told to stop. What was leased and not sent comes due again by itself.
+
+        Raises:
+            SettingsError: when Redis does not take our password (any more).
+        """
         busy_until = 0.0
         next_take_back = 0.0
         while not stop.is_set():
@@ -57,9 +66,14 @@ class Relay:
                 if time.monotonic() >= next_take_back:
                     next_take_back = time.monotonic() + _TAKE_BACK_EVERY_S
                     self.take_back_lost()
+                    self._long_transactions.look(self._sessions, now=time.monotonic())
+                    self.bring_back_parked()
                 busy = time.monotonic() < busy_until
                 pause_s = _BUSY_PAUSE_S if busy else self._idle_pause_s()
+            except AuthenticationError as error:
+                raise SettingsError(refusal_of(error)) from error
             except (DBAPIError, NoConnection, RedisError, BrokerError) as error:
+                self._meters.hindered()
                 log.warning("relay.hindered", error=f"{type(error).__name__}: {error}".partition("\n")[0])
                 stop.wait(_AFTER_ERROR_S)
                 continue
@@ -70,11 +84,6 @@ class Relay:
             until_due = due_within(session, _IDLE_PAUSE).total_seconds()
         # What is due already did not fit into the window.
         return max(until_due, _FULL_PAUSE_S)
-
-    def _warn_of_eviction(self) -> None:
-        with suppress(RedisError):
-            if not keeps_everything(self._redis):
-                log.warning("redis.may_evict", expected="maxmemory-policy noeviction")
 
     def send_due(self) -> int:
         """Send the work that is due, as far as the window allows; return the number of messages."""
@@ -87,15 +96,21 @@ class Relay:
         with self._sessions() as session:
             if not leases_ran_out(session):
                 return 0
-        waiting = waiting_tokens(self._redis, list(Queue))
+        waiting = waiting_tokens(self._redis, list(Queue), prefix=self._app.settings.redis_prefix)
         with self._sessions.begin() as session:
             again = take_back(session, waiting)
         if again:
+            self._meters.took_back(again)
             log.warning("relay.took_back", obligations=again)
         return again
 
+    def bring_back_parked(self) -> None:
+        """Put a slice of what was paused, and is not any more, where it is looked for."""
+        with self._sessions.begin() as session:
+            bring_back(session)
+
     def _send(self, queue: Queue) -> int:
-        room = WINDOW - waiting_messages(self._redis, queue)
+        room = WINDOW - waiting_messages(self._redis, queue, prefix=self._app.settings.redis_prefix)
         if room <= 0:
             return 0
         with self._sessions.begin() as session:
@@ -103,6 +118,7 @@ class Relay:
         for sent, parcel in enumerate(parcels):
             try:
                 self._publish(parcel)
+                self._meters.sent(parcel)
             except (BrokerError, RedisError):
                 self._give_back(parcels[sent:])
                 raise

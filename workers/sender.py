@@ -12,14 +12,18 @@ import structlog
 import uvloop
 from celery import bootsteps
 
-from publisher.database import Channel, connect, sessions
+from publisher.database import Channel, sessions
 from publisher.notify.client import WebhookClient
 from publisher.notify.pump import DRAIN_S, SLOTS, Pump
 from publisher.notify.secrets import SecretBox
 from workers.app import PublisherApp
+from workers.connections import Kind, engine_of
 from workers.listen import Listener
+from workers.queues import CONTROL_QUEUE
+from workers.tracing.attempts import TracedAttempts
+from workers.tracing.setup import spans_of
 
-SENDER_ARGUMENTS = ["-P", "threads", "-c", "1", "-Q", "deliveries"]
+SENDER_ARGUMENTS = ["-P", "threads", "-c", "1", "-Q", CONTROL_QUEUE]
 """Of its Celery worker: no forks, and a queue that carries control tasks only."""
 
 STOP_S = DRAIN_S + 10.0
@@ -66,9 +70,15 @@ class PumpThread:
     async def _pump(self) -> None:
         settings = self._app.settings
         self._loop = asyncio.get_running_loop()
-        engine = connect(settings.require("database_url"), pool_size=2, application_name="publisher sender")
+        engine = engine_of(settings, Kind.SENDER)
         client = WebhookClient(allowed=settings.allowed_networks, connections=SLOTS)
-        pump = Pump(sessions(engine, self._app.routes), client, SecretBox(settings.require("secret_key")))
+        spans = spans_of("sender")
+        pump = Pump(
+            sessions(engine, self._app.routes),
+            client,
+            SecretBox(settings.require("secret_key")),
+            observer=TracedAttempts(spans, self._app.attempts) if spans else self._app.attempts,
+        )
         try:
             with self._listening(pump):
                 if self._stopping.is_set():
@@ -77,13 +87,15 @@ class PumpThread:
         finally:
             await client.aclose()
             engine.dispose()
+            if spans:
+                spans.close()
 
     @contextmanager
     def _listening(self, pump: Pump) -> Iterator[None]:
         loop, over = asyncio.get_running_loop(), threading.Event()
 
         def listen() -> None:
-            with Listener(self._app.settings.require("database_url"), Channel.DELIVERIES) as listener:
+            with Listener(self._app.settings.direct_url(), Channel.DELIVERIES) as listener:
                 while not over.is_set():
                     listener.wait(_LISTEN_S)
                     if not over.is_set():

@@ -22,6 +22,10 @@ from publisher.api.problems import install_problems
 from publisher.database import Sessions
 from publisher.notify.secrets import SecretBox
 from publisher.settings import Settings
+from workers.http_server import HttpServer
+from workers.metrics.requests import MeasuredRequests, WebMeters
+from workers.tracing.requests import TracedRequests
+from workers.tracing.spans import Spans
 
 _ROUTERS = (articles_router, endpoints_router, feeds_router, pages_router, health_router)
 _DESCRIPTION = """
@@ -35,8 +39,13 @@ _STOPPING_S = 10
 _KEEP_ALIVE_S = 75
 
 
-def create_app(settings: Settings, sessions: Sessions) -> FastAPI:
+def create_app(
+    settings: Settings, sessions: Sessions, *, meters: WebMeters, spans: Spans | None = None
+) -> FastAPI:
     """Return the application; it disposes of the sessions' engine when it ends.
+
+    Args:
+        spans: None: nobody traces.
 
     Raises:
         SettingsError: when PUBLISHER_SECRET_KEY is not set.
@@ -46,6 +55,7 @@ def create_app(settings: Settings, sessions: Sessions) -> FastAPI:
         sessions=sessions,
         keys=KeyRing(sessions),
         box=SecretBox(settings.require("secret_key")),
+        on_accepted=meters.accepted,
     )
 
     @asynccontextmanager
@@ -67,12 +77,15 @@ def create_app(settings: Settings, sessions: Sessions) -> FastAPI:
     install_problems(app)
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streamed=[BATCH_PATH])
     app.add_middleware(Edge)
+    if spans is not None:
+        app.add_middleware(TracedRequests, spans=spans)
+    app.add_middleware(MeasuredRequests, meters=meters)
     return app
 
 
-def serve(settings: Settings, sessions: Sessions, *, host: str, port: int) -> None:
+def serve(app: FastAPI, *, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT; then answer what was begun, and return."""
-    server = server_of(create_app(settings, sessions), host=host, port=port)
+    server = server_of(app, host=host, port=port)
     # What lives as long as the process is not looked at again and again (a tenth of the time: measured).
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
@@ -81,7 +94,7 @@ def serve(settings: Settings, sessions: Sessions, *, host: str, port: int) -> No
     server.run()
 
 
-def server_of(app: FastAPI, *, host: str, port: int) -> uvicorn.Server:
+def server_of(app: FastAPI, *, host: str, port: int) -> HttpServer:
     """Return the server of an application; logs go where the process's logs go."""
     config = uvicorn.Config(
         app,
@@ -97,4 +110,4 @@ def server_of(app: FastAPI, *, host: str, port: int) -> uvicorn.Server:
         timeout_graceful_shutdown=_STOPPING_S,
         timeout_keep_alive=_KEEP_ALIVE_S,
     )
-    return uvicorn.Server(config)
+    return HttpServer(config)

@@ -11,9 +11,10 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
 
 from publisher.api.answer import Answer
-from publisher.api.article_out import Loaded, load_articles, show_accepted
+from publisher.api.article_out import Loaded, load_revisions, show_accepted
 from publisher.api.context import ApiContext
 from publisher.api.idempotency import Attempt, keep, recall
+from publisher.api.reporting import report_accepted
 from publisher.api.together import store_together
 from publisher.errors import PublisherError
 from publisher.ingest.decision import Outcome
@@ -36,6 +37,14 @@ class Arrival:
 
     submission: Submission
     attempt: Attempt | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stored:
+    """An answer, and what it tells of; None when it told so before."""
+
+    response: Response
+    recorded: Recorded | None
 
 
 Result = Response | Exception
@@ -113,45 +122,51 @@ def _tell(together: Sequence[_Waiting], results: Sequence[Result]) -> None:
 def accept_all(context: ApiContext, arrivals: Sequence[Arrival]) -> Sequence[Result]:
     """Store what arrived together; return a result each, in order. None harms another."""
 
-    def accept(session: Session, some: Sequence[Arrival]) -> list[Result]:
+    def accept(session: Session, some: Sequence[Arrival]) -> list[_Stored | Exception]:
         return _accept(session, context, some)
 
-    return store_together(context.sessions, arrivals, accept)
+    stored = store_together(context.sessions, arrivals, accept)
+    for arrival, one in zip(arrivals, stored, strict=True):
+        if isinstance(one, _Stored) and one.recorded:
+            report_accepted(context, one.recorded, traceparent=arrival.submission.traceparent)
+    return [one.response if isinstance(one, _Stored) else one for one in stored]
 
 
-def _accept(session: Session, context: ApiContext, arrivals: Sequence[Arrival]) -> list[Result]:
-    results: dict[int, Result] = _recalled(session, context, arrivals)
+def _accept(session: Session, context: ApiContext, arrivals: Sequence[Arrival]) -> list[_Stored | Exception]:
+    results: dict[int, _Stored | Exception] = _recalled(session, context, arrivals)
     new = [i for i in range(len(arrivals)) if i not in results]
     outcomes = record_all(
         session, [arrivals[i].submission for i in new], tag_domain=context.settings.ids_domain
     )
     recorded = {i: one for i, one in zip(new, outcomes, strict=True) if isinstance(one, Recorded)}
     results |= {i: one for i, one in zip(new, outcomes, strict=True) if isinstance(one, PublisherError)}
-    articles = load_articles(session, {one.article_id for one in recorded.values()})
-    answers = {i: _answer(context, arrivals[i], one, articles) for i, one in recorded.items()}
+    revisions = load_revisions(session, {(one.article_id, one.sequence) for one in recorded.values()})
+    answers = {i: _answer(context, arrivals[i], one, revisions) for i, one in recorded.items()}
     kept = [(attempt, answers[i]) for i in answers if (attempt := arrivals[i].attempt)]
     keep(session, context, kept)
-    results |= {i: answer.response() for i, answer in answers.items()}
+    results |= {i: _Stored(response=one.response(), recorded=recorded[i]) for i, one in answers.items()}
     return [results[i] for i in range(len(arrivals))]
 
 
-def _recalled(session: Session, context: ApiContext, arrivals: Sequence[Arrival]) -> dict[int, Result]:
+def _recalled(
+    session: Session, context: ApiContext, arrivals: Sequence[Arrival]
+) -> dict[int, _Stored | Exception]:
     attempts = {i: one.attempt for i, one in enumerate(arrivals) if one.attempt}
     if not attempts:
         return {}
     found = zip(attempts, recall(session, context, list(attempts.values())), strict=True)
     return {
-        i: one.response(replayed=True) if isinstance(one, Answer) else one
+        i: _Stored(response=one.response(replayed=True), recorded=None) if isinstance(one, Answer) else one
         for i, one in found
         if one is not None
     }
 
 
 def _answer(
-    context: ApiContext, arrival: Arrival, recorded: Recorded, articles: dict[UUID, Loaded]
+    context: ApiContext, arrival: Arrival, recorded: Recorded, revisions: dict[tuple[UUID, int], Loaded]
 ) -> Answer:
     shown = show_accepted(
-        articles[recorded.article_id],
+        revisions[recorded.article_id, recorded.sequence],
         context.settings.base_url,
         outcome=recorded.outcome,
         warnings=arrival.submission.warnings,

@@ -15,6 +15,7 @@ from publisher.api.context import ApiContext
 from publisher.api.json_body import parse_json
 from publisher.api.ndjson import Line, LineSplitter
 from publisher.api.problems import Problem, Refused, bug, dump_json, problem_of
+from publisher.api.reporting import report_batch
 from publisher.api.together import store_together
 from publisher.errors import PublisherError
 from publisher.ingest.article_in import parse_article
@@ -139,6 +140,8 @@ def answer_lines(context: ApiContext, lines: Sequence[Line], traceparent: str | 
     if submissions:
         stored = store_together(context.sessions, list(submissions.values()), record)
         results |= zip(submissions, stored, strict=True)
+        if accepted := [one for one in stored if isinstance(one, Recorded)]:
+            report_batch(context, accepted, traceparent=traceparent)
     return b"".join(dump_json(_show(line.number, results[line.number])) + b"\n" for line in lines)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Row, Select, and_, exists, select
+from sqlalchemy import Row, Select, exists, select, tuple_
 from sqlalchemy.orm import Session
 
 from publisher.archive import published_of
@@ -67,15 +67,20 @@ class ArticleList(BaseModel):
 
 def select_articles() -> Select[ArticleRow, RevisionRow, bool]:
     """Return the query of articles with their newest revisions, and whether they are stuck."""
-    stuck = exists().where(EventTaskRow.subject == ArticleRow.id, EventTaskRow.stuck)
-    newest = and_(RevisionRow.article_id == ArticleRow.id, RevisionRow.sequence == ArticleRow.revision)
-    return select(ArticleRow, RevisionRow, stuck).join(RevisionRow, newest)
+    return _select_revisions().where(RevisionRow.sequence == ArticleRow.revision)
 
 
 def load_articles(session: Session, ids: Collection[UUID]) -> dict[UUID, Loaded]:
     """Return those of the articles that exist."""
     rows: Sequence[Loaded] = session.execute(select_articles().where(ArticleRow.id.in_(ids))).all()
     return {row[0].id: row for row in rows}
+
+
+def load_revisions(session: Session, wanted: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], Loaded]:
+    """Return revisions by article and sequence: who sent one in sees it, whatever came in right after it."""
+    chosen = tuple_(RevisionRow.article_id, RevisionRow.sequence).in_(wanted)
+    rows: Sequence[Loaded] = session.execute(_select_revisions().where(chosen)).all()
+    return {(row[1].article_id, row[1].sequence): row for row in rows}
 
 
 def show_article(loaded: Loaded, base_url: str) -> ArticleOut:
@@ -87,7 +92,13 @@ def show_accepted(
     loaded: Loaded, base_url: str, *, outcome: str, warnings: tuple[str, ...]
 ) -> AcceptedArticle:
     """Return an article as whoever has just sent it in sees it."""
-    return AcceptedArticle(**_members(loaded, base_url), outcome=outcome, warnings=warnings)
+    members = _members(loaded, base_url) | {"sequence": loaded[1].sequence}
+    return AcceptedArticle(**members, outcome=outcome, warnings=warnings)
+
+
+def _select_revisions() -> Select[ArticleRow, RevisionRow, bool]:
+    stuck = exists().where(EventTaskRow.subject == ArticleRow.id, EventTaskRow.stuck)
+    return select(ArticleRow, RevisionRow, stuck).join(RevisionRow, RevisionRow.article_id == ArticleRow.id)
 
 
 def _members(loaded: Loaded, base_url: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from publisher.api.context import ApiContext
 from publisher.api.idempotency import Once, idempotent
 from publisher.api.json_body import expect_media_type, json_body, json_request
 from publisher.api.parameters import Page, Paged, api_router, id_of_path, trace_of
+from publisher.api.reporting import report_taken_down
 from publisher.article import ArticleStatus, category_of
 from publisher.errors import Gone, NotFound
 from publisher.ingest.article_in import ArticleIn, parse_article
@@ -95,15 +96,13 @@ def _add_writing(router: APIRouter, context: ApiContext) -> None:
         reason: Annotated[str | None, Query(max_length=500, description="Told to subscribers.")] = None,
     ) -> Response:
         """Readers lose it at once; its id answers 410 from then on. Again: the same answer."""
-        identifier = id_of_path(article_id, "article")
+        identifier, trace = id_of_path(article_id, "article"), trace_of(request)
         with context.sessions.begin() as session:
-            retract(
-                session,
-                identifier,
-                reason=clean_line(reason or "") or None,
-                traceparent=trace_of(request),
-            )
-            return _answer(_load(session, identifier), context)
+            is_news = retract(session, identifier, reason=clean_line(reason or "") or None, traceparent=trace)
+            answer = _answer(_load(session, identifier), context)
+        if is_news:
+            report_taken_down(identifier, traceparent=trace)
+        return answer
 
 
 def _add_reading(router: APIRouter, context: ApiContext) -> None:

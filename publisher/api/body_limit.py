@@ -1,20 +1,27 @@
 """No request body is read further than the limit, declared or chunked."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from publisher.api.problems import Problem
+from publisher.api.problems import Problem, unavailable
 
 # Who was answered while still sending is listened to a little longer: a connection that is reset at once
 # may take the answer with it.
 _DRAIN_BYTES = 4_000_000
 _DRAIN_S = 2.0
+# Of all bodies together, whoever sends them: a crowd that sends slowly must not fill the memory.
+_MOST_HELD_BYTES = 100_000_000
+_CLOSE = {"Connection": "close"}
 
 
 class BodyLimit:
-    """ASGI middleware: answers 413 as soon as a body is, or says that it will be, too large."""
+    """ASGI middleware: answers 413 as soon as a body is, or says that it will be, too large.
+
+    What all requests together hold in memory is limited, too: who comes on top is asked to come back later.
+    """
 
     def __init__(self, app: ASGIApp, *, limit: int, streamed: Collection[str] = ()) -> None:
         """Wrap the application.
@@ -26,53 +33,83 @@ class BodyLimit:
         self._app = app
         self._limit = limit
         self._streamed = frozenset(streamed)
+        self._most_held = max(_MOST_HELD_BYTES, 2 * limit)
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http" or scope["path"] in self._streamed:
             await self._app(scope, receive, send)
         elif _declared(scope) > self._limit:
-            await self._refuse(scope, receive, send)
+            await _refuse(_too_large(self._limit), receive, send)
         else:
             await self._watch(scope, receive, send)
 
     async def _watch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        taken = 0
-        started = False
-
-        async def receive_some() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self._limit:
-                raise _TooLarge
-            return message
-
-        async def send_unless_too_large(message: Message) -> None:
-            # Whatever the application made of the exception, the answer is ours.
-            nonlocal started
-            if taken > self._limit and not started:
-                raise _TooLarge
-            started = True
-            await send(message)
-
+        body = _Body(receive, send, self._more)
         try:
-            await self._app(scope, receive_some, send_unless_too_large)
-        except _TooLarge:
-            await self._refuse(scope, receive, send)
+            await self._app(scope, body.receive, body.send)
+        except _Refused:
+            assert body.refusal is not None
+            await _refuse(body.refusal, receive, send)
+        finally:
+            self._held -= body.taken
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"the body is larger than {self._limit:,} bytes"
-        response = Problem(status=413, detail=detail, headers={"Connection": "close"}).response()
-        start = {"type": "http.response.start", "status": 413, "headers": response.raw_headers}
-        await send(start)
-        await send({"type": "http.response.body", "body": response.body, "more_body": True})
-        await _drain(receive)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    def _more(self, size: int, taken: int) -> Problem | None:
+        """Note that a request holds more, `taken` by now; return why it cannot be let in, if so."""
+        self._held += size
+        if taken > self._limit:
+            return _too_large(self._limit)
+        if self._held > self._most_held:
+            refusal = unavailable("too many bodies are being received; come back later")
+            return replace(refusal, headers={**refusal.headers, **_CLOSE})
+        return None
 
 
-class _TooLarge(Exception):
-    """The body went past the limit."""
+class _Body:
+    """The body of one request, on its way in; `refusal` once it was refused."""
+
+    def __init__(self, receive: Receive, send: Send, more: Callable[[int, int], Problem | None]) -> None:
+        self.taken = 0
+        self.refusal: Problem | None = None
+        self._receive = receive
+        self._send = send
+        self._more = more
+        self._answered = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        size = len(message.get("body", b""))
+        self.taken += size
+        self.refusal = self.refusal or self._more(size, self.taken)
+        if self.refusal:
+            raise _Refused
+        return message
+
+    async def send(self, message: Message) -> None:
+        # Whatever the application made of the exception, the answer is ours.
+        if self.refusal and not self._answered:
+            raise _Refused
+        self._answered = True
+        await self._send(message)
+
+
+class _Refused(Exception):
+    """The body cannot be let in."""
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(status=413, detail=f"the body is larger than {limit:,} bytes", headers=_CLOSE)
+
+
+async def _refuse(problem: Problem, receive: Receive, send: Send) -> None:
+    response = problem.response()
+    await send(
+        {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
+    )
+    await send({"type": "http.response.body", "body": response.body, "more_body": True})
+    await _drain(receive)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _declared(scope: Scope) -> int:

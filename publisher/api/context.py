@@ -17,19 +17,26 @@ A dependency that refuses goes before one that reads the body, so `needs` is the
 stands in `dependencies=[…]`; `idempotent` implies it. Handlers that touch the database are plain `def`.
 """
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from publisher.api.key_ring import KeyRing
 from publisher.database import Sessions
+from publisher.ingest.decision import Outcome
 from publisher.notify.secrets import SecretBox
 from publisher.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApiContext:
-    """The process's settings, its way to the database, its keys, its cipher."""
+    """The process's settings, its way to the database, its keys, its cipher.
+
+    Attributes:
+        on_accepted: hears what became of articles, once that is committed.
+    """
 
     settings: Settings
     sessions: Sessions
     keys: KeyRing
     box: SecretBox
+    on_accepted: Callable[[Collection[Outcome]], None] = lambda _: None

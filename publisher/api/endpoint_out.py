@@ -27,16 +27,18 @@ class EndpointOut(BaseModel):
     max_in_flight: int | None
     fifo: bool
     timeout_s: float | None
+    paused: bool = Field(description="Nothing is sent now: an operator or the receiver wants it so.")
 
     @classmethod
-    def of(cls, endpoint: Endpoint, **members: object) -> Self:
-        """Return what is shown of an endpoint; `members` besides its own."""
+    def of(cls, endpoint: Endpoint, *, at: datetime, **members: object) -> Self:
+        """Return what is shown of an endpoint at an instant; `members` besides its own."""
         categories = endpoint.filter.categories
         return cls.model_validate(
             {
                 **{name: getattr(endpoint, name) for name in _SAME},
                 "event_types": list(endpoint.filter.event_types),
                 "categories": None if categories is None else list(categories),
+                "paused": endpoint.is_paused(at=at),
                 **members,
             }
         )
@@ -123,4 +125,4 @@ class DeliveryList(BaseModel):
     next_cursor: str | None
 
 
-_SAME = EndpointOut.model_fields.keys() - {"event_types", "categories"}
+_SAME = EndpointOut.model_fields.keys() - {"event_types", "categories", "paused"}

@@ -1,6 +1,7 @@
 """`/v1/endpoints`: register, read, change, test, replay, and what became of every delivery."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -71,7 +72,7 @@ def _add_registering(router: APIRouter, context: ApiContext) -> None:
 
         def work(session: Session) -> Answer:
             endpoint, secret = create(session, wanted, box=context.box, owner=key.id)
-            shown = NewEndpointOut.of(endpoint, secret=show_secret(secret))
+            shown = NewEndpointOut.of(endpoint, at=datetime.now(UTC), secret=show_secret(secret))
             return Answer.of(201, shown, location=f"/v1/endpoints/{endpoint.id}")
 
         return once.answer(work)
@@ -120,7 +121,7 @@ def _add_changing(router: APIRouter, context: ApiContext) -> None:
             endpoint = change(session, identifier, wanted)
         if not endpoint.enabled:
             _stop_waiting(context, identifier)
-        return Answer.of(200, EndpointOut.of(endpoint)).response()
+        return Answer.of(200, EndpointOut.of(endpoint, at=datetime.now(UTC))).response()
 
     @router.delete(_ONE, dependencies=[writer], status_code=204, summary="Delete an endpoint")
     def delete(endpoint_id: str) -> Response:
@@ -182,7 +183,7 @@ def _add_reading(router: APIRouter, context: ApiContext) -> None:
         """The newest first."""
         with context.sessions() as session:
             rows = newest(session, limit=page.limit + 1, before=page.after)
-        shown = page.show(rows, id_of=lambda one: one.id, show=EndpointOut.of)
+        shown = page.show(rows, id_of=lambda one: one.id, show=partial(EndpointOut.of, at=datetime.now(UTC)))
         return Answer.of(200, EndpointList(**shown)).response()
 
     @router.get(_ONE, dependencies=[reader], response_model=EndpointOut, summary="Read an endpoint")
@@ -190,7 +191,7 @@ def _add_reading(router: APIRouter, context: ApiContext) -> None:
         """Without its secret."""
         with context.sessions() as session:
             endpoint = read(session, id_of_path(endpoint_id, _KIND))
-        return Answer.of(200, EndpointOut.of(endpoint)).response()
+        return Answer.of(200, EndpointOut.of(endpoint, at=datetime.now(UTC))).response()
 
     @router.get(
         f"{_ONE}/deliveries",

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from publisher.database import refuses_writes
 from publisher.errors import Conflict, FieldProblem, Gone, InvalidInput, NotFound, PublisherError
 from publisher.field_problems import detail_of
 
@@ -84,7 +85,7 @@ def problem_of(error: Exception) -> Problem | None:
         return error.problem
     if isinstance(error, InvalidInput):
         return _of_fields(error.problems)
-    if isinstance(error, (OperationalError, InterfaceError, PoolTimeout)):
+    if isinstance(error, (OperationalError, InterfaceError, PoolTimeout)) or refuses_writes(error):
         return unavailable("the database cannot be reached or is too busy; nothing was stored, try again")
     for kind, status in _STATUSES.items():
         if isinstance(error, kind):

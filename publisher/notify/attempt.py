@@ -20,17 +20,20 @@ _DETAIL_LENGTH = 300
 log = structlog.get_logger("publisher.attempt")
 
 
-async def attempt(client: WebhookClient, claimed: Claimed, *, jitter: float) -> Report:
+async def attempt(
+    client: WebhookClient, claimed: Claimed, *, jitter: float, traceparent: str | None = None
+) -> Report:
     """Send a delivery and return what came of it, whatever the receiver does.
 
     Args:
         jitter: -1 to 1, drawn anew each time.
+        traceparent: what the receiver is told; None: that the message belongs to no trace.
     """
     at = datetime.now(UTC)
     try:
         answer = await client.post(
             claimed.url,
-            headers=headers_of(claimed, timestamp=int(at.timestamp())),
+            headers=headers_of(claimed, timestamp=int(at.timestamp()), traceparent=traceparent),
             body=claimed.body,
             deadline_s=claimed.timeout_s or TIMEOUT_S,
         )
@@ -56,10 +59,11 @@ def _log(claimed: Claimed, answer: Answer) -> None:
         detail=answer.detail,
         attempt=claimed.attempts + 1,
         ms=answer.duration_ms,
+        **({} if claimed.traceparent is None else {"traceparent": claimed.traceparent}),
     )
 
 
-def headers_of(claimed: Claimed, *, timestamp: int) -> dict[str, str]:
+def headers_of(claimed: Claimed, *, timestamp: int, traceparent: str | None = None) -> dict[str, str]:
     """Return the headers of one attempt: the id stays the same on every one, the rest is its own.
 
     Source: Standard Webhooks 1.0.0, “Webhook headers”.
@@ -74,6 +78,6 @@ def headers_of(claimed: Claimed, *, timestamp: int) -> dict[str, str]:
     }
     if claimed.sequence is not None:
         headers["publisher-sequence"] = str(claimed.sequence)
-    if claimed.traceparent is not None:
-        headers["traceparent"] = claimed.traceparent
+    if traceparent is not None:
+        headers["traceparent"] = traceparent
     return headers

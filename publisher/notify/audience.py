@@ -75,8 +75,8 @@ def make_deliveries(
     """Write the deliveries of a message, slice by slice; return where to go on, or None if that was all.
 
     What exists already stays as it is, so any slice may be written again. What waits of the article's older
-    sequences and was never tried is cancelled where the new one goes; whoever has a newer one already is
-    left out.
+    sequences is cancelled where the new one goes, tried or not, so that the old text never comes last;
+    whoever has a newer one already is left out.
 
     Args:
         after: the endpoint at which the last start stopped.
@@ -155,7 +155,7 @@ def _cancel(audience: Audience, piece: _Slice) -> Update:
     if not audience.retraction:
         new = aliased(DeliveryRow)
         told = and_(new.endpoint_id == DeliveryRow.endpoint_id, new.message_id == audience.message_id)
-        superseded += [DeliveryRow.attempts == 0, select(new.id).where(told).exists()]
+        superseded.append(select(new.id).where(told).exists())
     # Locked in the order of ids, as whoever changes deliveries does.
     locked = (
         select(DeliveryRow.id).where(*superseded).order_by(DeliveryRow.id).with_for_update(of=DeliveryRow)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from publisher.notify.outcome import DeliveryState
-from publisher.schema import AttemptRow, DeliveryRow, MessageRow
+from publisher.schema import AttemptRow, DeliveryRow, EndpointRow, MessageRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,8 @@ class Delivery:
     Attributes:
         message_id: the event's id; on the wire it is `msg_` and its 32 hex digits.
         event_type: None once the message is no longer kept.
-        next_attempt_at: set when pending.
+        state: held, too, while the endpoint is paused; it is pending again as soon as that is over.
+        next_attempt_at: when pending, or held for a time that is known.
         attempts: the first one first.
     """
 
@@ -52,6 +53,13 @@ class Delivery:
     state: DeliveryState
     next_attempt_at: datetime | None
     attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pause:
+    """That nothing is sent to the endpoint now, and until when; None: until an operator resumes it."""
+
+    until: datetime | None
 
 
 def newest_deliveries(
@@ -76,13 +84,33 @@ def newest_deliveries(
         .order_by(DeliveryRow.message_id.desc())
         .limit(limit)
     )
+    pause = _pause_of(session, endpoint_id)
     if state is not None:
-        chosen = chosen.where(DeliveryRow.state == state)
+        chosen = chosen.where(DeliveryRow.state.in_(_stored_as(state, paused=pause is not None)))
     if before is not None:
         chosen = chosen.where(DeliveryRow.message_id < before)
     rows = session.execute(chosen).all()
     attempts = _attempts(session, [row.id for row, _ in rows])
-    return [_delivery(row, event_type, attempts.get(row.id, [])) for row, event_type in rows]
+    return [_delivery(row, event_type, attempts.get(row.id, []), pause) for row, event_type in rows]
+
+
+def _pause_of(session: Session, endpoint_id: UUID) -> _Pause | None:
+    row = session.execute(
+        select(EndpointRow.paused_at, EndpointRow.paused_until, func.now().label("now")).where(
+            EndpointRow.id == endpoint_id
+        )
+    ).one()
+    if row.paused_at is not None:
+        return _Pause(until=None)
+    return _Pause(until=row.paused_until) if row.paused_until and row.paused_until > row.now else None
+
+
+def _stored_as(state: DeliveryState, *, paused: bool) -> list[DeliveryState]:
+    """Return what a delivery that is shown in a state is in the record."""
+    if not paused:
+        return [state]
+    shown = {DeliveryState.PENDING: [], DeliveryState.HELD: [DeliveryState.PENDING, DeliveryState.HELD]}
+    return shown.get(state, [state])
 
 
 def _attempts(session: Session, delivery_ids: Sequence[UUID]) -> dict[UUID, list[Attempt]]:
@@ -110,8 +138,13 @@ def _attempts(session: Session, delivery_ids: Sequence[UUID]) -> dict[UUID, list
     return found
 
 
-def _delivery(row: DeliveryRow, event_type: str | None, attempts: Sequence[Attempt]) -> Delivery:
-    state = DeliveryState(row.state)
+def _delivery(
+    row: DeliveryRow, event_type: str | None, attempts: Sequence[Attempt], pause: _Pause | None
+) -> Delivery:
+    state, next_attempt_at = DeliveryState(row.state), row.next_attempt_at
+    if state is DeliveryState.PENDING and pause is not None:
+        state = DeliveryState.HELD
+        next_attempt_at = max(pause.until, next_attempt_at or pause.until) if pause.until else None
     return Delivery(
         id=row.id,
         message_id=row.message_id,
@@ -119,6 +152,6 @@ def _delivery(row: DeliveryRow, event_type: str | None, attempts: Sequence[Attem
         article_id=row.article_id,
         sequence=row.sequence,
         state=state,
-        next_attempt_at=row.next_attempt_at if state is DeliveryState.PENDING else None,
+        next_attempt_at=next_attempt_at,
         attempts=tuple(attempts),
     )

@@ -18,6 +18,7 @@ from publisher.notify.filters import Filter, filter_hash, filter_of
 from publisher.notify.secrets import SecretBox
 from publisher.notify.waiting import stop_waiting
 from publisher.outbox.emit import emit
+from publisher.pauses import let_go
 from publisher.schema import EndpointRow, EndpointSecretRow
 
 SHARDS = 64
@@ -37,6 +38,8 @@ class Endpoint:
 
     Attributes:
         disabled_reason: set exactly when it is not enabled.
+        paused_at: since when an operator lets nothing be sent.
+        paused_until: the receiver asked for silence until then.
     """
 
     id: UUID
@@ -50,6 +53,12 @@ class Endpoint:
     max_in_flight: int | None
     fifo: bool
     timeout_s: float | None
+    paused_at: datetime | None = None
+    paused_until: datetime | None = None
+
+    def is_paused(self, *, at: datetime) -> bool:
+        """Return whether what is due waits, although it is enabled."""
+        return self.paused_at is not None or (self.paused_until is not None and self.paused_until > at)
 
 
 def shard_of(endpoint_id: UUID) -> int:
@@ -156,6 +165,7 @@ def remove(session: Session, endpoint_id: UUID) -> None:
     """
     row = locked(session, endpoint_id)
     row.enabled, row.deleted_at = False, func.now()
+    let_go(session, [str(endpoint_id)])
     session.flush()
     session.execute(delete(EndpointSecretRow).where(EndpointSecretRow.endpoint_id == endpoint_id))
     stop_waiting(session, endpoint_id)
@@ -227,4 +237,6 @@ def _endpoint(row: EndpointRow) -> Endpoint:
         max_in_flight=row.max_in_flight,
         fifo=row.fifo,
         timeout_s=row.timeout_s,
+        paused_at=row.paused_at,
+        paused_until=row.paused_until,
     )

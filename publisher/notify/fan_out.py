@@ -10,6 +10,7 @@ from sqlalchemy import Integer, func, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
+from publisher.article import ArticleStatus
 from publisher.database import Channel, wake
 from publisher.events import EventType
 from publisher.notify.audience import Audience, make_deliveries
@@ -103,17 +104,20 @@ def _retractions(session: Session, messages: Collection[Message]) -> dict[UUID, 
     """Return the sequence of the last retraction of each article, and keep it the last until the commit.
 
     The messages of a retracted article were scrubbed; one more must not be written after that. A restored
-    article counts, too: what was said before the retraction stays unsaid.
+    article counts, too: what was said before the retraction stays unsaid. The lock also makes revisions of an
+    article take turns: whichever comes second finds the deliveries of the first.
     """
     times = {one.article_id: one.time for one in messages if one.type in _OF_REVISIONS and one.article_id}
     if not times:
         return {}
-    session.execute(
-        select(ArticleRow.id)
+    articles = session.execute(
+        select(ArticleRow.id, ArticleRow.status, ArticleRow.sequence)
         .where(ArticleRow.id.in_(times))
         .order_by(ArticleRow.id)
-        .with_for_update(read=True)
-    )
+        .with_for_update(key_share=True)
+    ).all()
+    # Whatever became of the event: those of long ago are not kept.
+    gone = {row.id: row.sequence for row in articles if row.status == ArticleStatus.RETRACTED}
     rows = session.execute(
         select(EventRow.subject, func.max(EventRow.data["sequence"].astext.cast(Integer)).label("sequence"))
         .where(
@@ -123,7 +127,7 @@ def _retractions(session: Session, messages: Collection[Message]) -> dict[UUID, 
         )
         .group_by(EventRow.subject)
     )
-    return {row.subject: row.sequence for row in rows}
+    return {**gone, **{row.subject: row.sequence for row in rows}}
 
 
 def _withheld(one: Obligation, message: Message, retracted: Mapping[UUID, int]) -> Fate | None:

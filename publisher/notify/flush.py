@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -38,7 +38,7 @@ class Report:
 _RECORD = text("""
 WITH report AS (
     SELECT * FROM json_to_recordset(CAST(:reports AS json)) AS report(
-        delivery_id uuid, endpoint_id uuid, number smallint, trigger text, at timestamptz, url text,
+        id uuid, delivery_id uuid, endpoint_id uuid, number smallint, trigger text, at timestamptz, url text,
         status smallint, error text, duration_ms integer, address text, response_headers jsonb,
         response_body text, state text, wait_s float8)
 ), locked AS (
@@ -52,11 +52,12 @@ WITH report AS (
                           THEN now() + report.wait_s * interval '1 second' END
     FROM report, locked WHERE locked.id = report.delivery_id AND delivery.id = locked.id
 )
-INSERT INTO attempt (delivery_id, endpoint_id, number, trigger, at, url, status, error, duration_ms, address,
-                     response_headers, response_body)
-SELECT delivery_id, endpoint_id, number, trigger, at, url, status, error, duration_ms, address,
+INSERT INTO attempt (id, delivery_id, endpoint_id, number, trigger, at, url, status, error, duration_ms,
+                     address, response_headers, response_body)
+SELECT id, delivery_id, endpoint_id, number, trigger, at, url, status, error, duration_ms, address,
        response_headers, response_body
 FROM report
+ON CONFLICT DO NOTHING
 """)
 _PAUSE = text("""
 WITH wish AS (
@@ -110,6 +111,8 @@ def _row(one: Report) -> dict[str, Any]:
     claimed, answer = one.claimed, one.answer
     again_at = one.outcome.next_attempt_at
     return {
+        # The same when it is recorded again: a commit may have come through although its answer got lost.
+        "id": str(uuid5(claimed.id, f"{claimed.token}/{claimed.attempts + 1}")),
         "delivery_id": str(claimed.id),
         "endpoint_id": str(claimed.endpoint_id),
         "number": claimed.attempts + 1,

@@ -22,6 +22,7 @@ from publisher.notify.claim import Claimed, claim
 from publisher.notify.client import WebhookClient
 from publisher.notify.flush import Report, disable_gone, flush
 from publisher.notify.in_hand import InHand
+from publisher.notify.observer import Observer
 from publisher.notify.secrets import SecretBox
 from publisher.notify.shards import BEAT_S, NOTHING, beat, leave
 
@@ -34,6 +35,7 @@ _IDLE_PAUSE_S, _BUSY_PAUSE_S, _STAY_BUSY_S = 0.25, 0.01, 0.05
 _FLUSH_ROWS, _FLUSH_MOST, _FLUSH_S = 250, 1_000, 0.2
 _MOST_REPORTS = 5_000
 _AFTER_ERROR_S = 0.5
+_LEAVE_S = 0.25
 _LAST_FLUSH_S = 5.0
 # The database is away, or had to choose somebody to give way: the same again will do.
 _HINDRANCES = (OperationalError, InterfaceError, NoConnection)
@@ -57,6 +59,7 @@ class Pump:
         *,
         slots: int = SLOTS,
         drain_s: float = DRAIN_S,
+        observer: Observer | None = None,
     ) -> None:
         """Own no shard yet.
 
@@ -64,12 +67,14 @@ class Pump:
             client: made in the loop that runs this pump; stays the caller's to close.
             slots: requests in flight at most.
             drain_s: how long `run` waits for them when it is told to stop.
+            observer: hears of every attempt.
         """
         self.id = new_id()
         self._sessions = sessions
         self._client = client
         self._box = box
         self._drain_s = drain_s
+        self._observer = observer or Observer()
         self._in_hand = InHand(slots)
         self._holdings = NOTHING
         self._more = False
@@ -86,28 +91,33 @@ class Pump:
         self._woken.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Send until `stop` is set, then take nothing new, finish what is in flight and give the shards back.
+        """Send until `stop` is set, then give back idle shards at once, and others when their work is over.
 
         Raises:
             ExceptionGroup: when a part of it failed in a way that trying again does not help.
         """
         try:
             async with asyncio.TaskGroup() as group:
-                beating = group.create_task(self._keep_beating())
+                beating = group.create_task(self._keep(self._beat, every_s=BEAT_S))
                 flushing = group.create_task(self._keep_flushing())
                 await self._keep_claiming(group, stop)
+                beating.cancel()
+                leaving = group.create_task(self._keep(self._leave, every_s=_LEAVE_S))
                 await self._finish_sending()
                 await self._finish_flushing(flushing)
-                beating.cancel()
-            await self._leave()
+                leaving.cancel()
+            # Without a database the leases simply run out.
+            with suppress(*_HINDRANCES):
+                await self._leave()
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _keep_beating(self) -> None:
+    async def _keep(self, step: Callable[[], Awaitable[None]], *, every_s: float) -> None:
         while True:
             started = time.monotonic()
-            await self._unhindered(self._beat)
-            await asyncio.sleep(max(0.0, started + BEAT_S - time.monotonic()))
+            self._observer.beats(self._in_hand, shards=len(self._holdings.leases))
+            await self._unhindered(step)
+            await asyncio.sleep(max(0.0, started + every_s - time.monotonic()))
 
     async def _beat(self) -> None:
         async with self._asking:
@@ -156,7 +166,10 @@ class Pump:
         report: Report | None = None
         try:
             if self._is_ours(claimed):
-                report = await attempt(self._client, claimed, jitter=random.uniform(-1, 1))
+                traceparent = self._observer.begins(claimed)
+                jitter = random.uniform(-1, 1)
+                report = await attempt(self._client, claimed, jitter=jitter, traceparent=traceparent)
+                self._observer.ended(report)
         finally:
             freed = self._in_hand.land(claimed, report)
         if (self._more and self._in_hand.has_room) or freed:
@@ -188,6 +201,7 @@ class Pump:
                     log.warning("endpoint.gone", endpoint_id=str(endpoint_id))
             recorded = await self._ask(lambda session: flush(session, reports))
             self._in_hand.forget(reports)
+            self._observer.recorded(reports, ours=recorded)
         succeeded = sum(one.answer.succeeded for one in reports)
         log.info(
             "pump.recorded",
@@ -214,9 +228,9 @@ class Pump:
         flushing.cancel()
 
     async def _leave(self) -> None:
-        # Without a database the leases simply run out.
-        with suppress(*_HINDRANCES):
-            await self._ask(lambda session: leave(session, self.id))
+        async with self._asking:
+            busy, started = self._in_hand.shards, time.monotonic()
+            self._holdings = await self._ask(partial(leave, me=self.id, busy=busy, started=started))
 
     async def _unhindered(self, step: Callable[[], Awaitable[Result]]) -> Result | None:
         """Return what the step returns, or None, after a pause, if the database could not be asked."""

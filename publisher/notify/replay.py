@@ -80,7 +80,7 @@ def replay(
     """Make what failed, was held or is missing due now, once each; return how many.
 
     Missing is what the endpoint asks for today and was never given, from before it was made too. What was
-    scrubbed is never sent again, and of an article that was never sent only the newest revision goes out.
+    scrubbed is never sent again, and of an article only the newest revision goes out.
     Attempts are counted on: what had used them up gets one more.
 
     Raises:
@@ -124,7 +124,7 @@ def _release(session: Session, endpoint_id: UUID, window: Window, states: Collec
 
 
 def _coalescing(endpoint_id: UUID) -> Update:
-    """Cancel what was just released, was never sent, and is older than what the endpoint has or gets."""
+    """Cancel what was just released and is older than what the endpoint has or gets."""
     newer = aliased(DeliveryRow)
     superseded = exists().where(
         newer.endpoint_id == endpoint_id,
@@ -139,7 +139,6 @@ def _coalescing(endpoint_id: UUID) -> Update:
             DeliveryRow.state == DeliveryState.PENDING,
             DeliveryRow.trigger == _TRIGGER,
             DeliveryRow.next_attempt_at == func.now(),
-            DeliveryRow.attempts == 0,
             superseded,
         )
         .values(state=DeliveryState.CANCELLED, next_attempt_at=None)

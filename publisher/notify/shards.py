@@ -119,18 +119,21 @@ def beat(session: Session, me: UUID, *, in_flight: int, busy: Collection[int], s
         _give_back(session, me, share.give_back)
     if share.take:
         tokens |= _take(session, me, share.take)
-    ends_at = started + LEASE.total_seconds()
-    return Holdings(
-        leases={shard: Lease(token=token, ends_at=ends_at) for shard, token in tokens.items()},
-        draining=share.drain & tokens.keys(),
-    )
+    return Holdings(leases=_leases(tokens, started), draining=share.drain & tokens.keys())
 
 
-def leave(session: Session, me: UUID) -> None:
-    """Give everything back: this sender has ended."""
-    mine = session.scalars(select(ShardLeaseRow.shard).where(ShardLeaseRow.holder == me)).all()
-    _give_back(session, me, mine)
+def leave(session: Session, me: UUID, *, busy: Collection[int], started: float) -> Holdings:
+    """Give back what is not busy, and be counted no more: this sender ends; return what it has to finish.
+
+    Args:
+        busy: shards with work in flight, or with outcomes that are not recorded yet.
+        started: the monotonic clock before the transaction began.
+    """
     session.execute(delete(SenderRow).where(SenderRow.id == me))
+    mine = session.scalars(select(ShardLeaseRow.shard).where(ShardLeaseRow.holder == me)).all()
+    _give_back(session, me, frozenset(mine) - frozenset(busy))
+    tokens = _renew(session, me, frozenset(mine) & frozenset(busy))
+    return Holdings(leases=_leases(tokens, started), draining=frozenset(tokens))
 
 
 def standing(session: Session, tokens: Mapping[int, int]) -> frozenset[int]:
@@ -168,6 +171,11 @@ def _alive(session: Session, me: UUID, in_flight: int) -> int:
 def _seats(session: Session) -> list[Seat]:
     rows = session.execute(select(ShardLeaseRow.shard, ShardLeaseRow.holder, _FREE.label("free")))
     return [Seat(shard=row.shard, holder=row.holder, free=row.free) for row in rows]
+
+
+def _leases(tokens: Mapping[int, int], started: float) -> dict[int, Lease]:
+    ends_at = started + LEASE.total_seconds()
+    return {shard: Lease(token=token, ends_at=ends_at) for shard, token in tokens.items()}
 
 
 def _renew(session: Session, me: UUID, shards: Collection[int]) -> dict[int, int]:

@@ -7,18 +7,20 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, literal, select, tuple_, union_all, update
+from sqlalchemy import ScalarSelect, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from publisher.events import Queue
 from publisher.ids import new_id
 from publisher.outbox.obligation import LEASE
+from publisher.outbox.parking import park
 from publisher.outbox.work import failure_values
-from publisher.schema import EventTaskRow
+from publisher.schema import EventTaskRow, PauseRow
 
 BATCH = 64
 """Most obligations in one message."""
 _FREE = EventTaskRow.token.is_(None) & ~EventTaskRow.stuck
+_PAUSED = EventTaskRow.task.in_(select(PauseRow.task)).label("paused")
 # Documents of a whole feed are rendered at once: a few of them fill the time and the memory of a task.
 _MOST_TOGETHER = {"rebuild": 4}
 _MOST_AT_ONCE = 1_000
@@ -44,40 +46,42 @@ class _Due:
 
 def due_queues(session: Session, *, at: datetime | None = None) -> list[Queue]:
     """Return the queues for which something is due, the urgent one first."""
-    due = [
-        select(literal(queue.value).label("queue")).where(
-            select(EventTaskRow.event_id)
-            .where(EventTaskRow.queue == queue, _FREE, EventTaskRow.due_at <= (at or func.now()))
-            .exists()
-        )
-        for queue in Queue
-    ]
-    found = set(session.scalars(union_all(*due)))
-    return [queue for queue in Queue if queue in found]
+    due = [_next_due_at(queue) <= (at or func.now()) for queue in Queue]
+    found = session.execute(select(*due)).one()
+    return [queue for queue, is_due in zip(Queue, found, strict=True) if is_due]
 
 
 def due_within(session: Session, span: timedelta) -> timedelta:
     """Return how long it takes until something comes due; `span` when nothing does before."""
-    next_due = (
-        select(func.min(EventTaskRow.due_at))
-        .where(_FREE, EventTaskRow.queue.in_(list(Queue)), EventTaskRow.due_at < func.now() + span)
+    next_due_at = func.least(*(_next_due_at(queue) for queue in Queue))
+    waiting = session.scalar(select(next_due_at - func.now()))
+    return span if waiting is None else min(span, max(waiting, timedelta(0)))
+
+
+def _next_due_at(queue: Queue) -> ScalarSelect[datetime]:
+    # By its order the index is chosen, whatever PostgreSQL believes of how many rows a queue has: `EXISTS`
+    # reads the whole table once most of it is parked.
+    return (
+        select(EventTaskRow.due_at)
+        .where(EventTaskRow.queue == queue, _FREE)
+        .order_by(EventTaskRow.due_at)
+        .limit(1)
         .scalar_subquery()
     )
-    waiting = session.scalar(select(next_due - func.now()))
-    return span if waiting is None else max(waiting, timedelta(0))
 
 
 def lease_due(session: Session, queue: Queue, *, room: int, at: datetime | None = None) -> list[Parcel]:
     """Take the obligations that are due, in at most `room` parcels, oldest first.
 
     A quiet system gets one obligation a parcel (latency), a backlog up to 64 (throughput). What was begun
-    before and did not come back travels alone, so that poison harms no neighbour twice.
+    before and did not come back travels alone, so that poison harms no neighbour twice. What is paused is
+    parked, so that the next look does not meet it again.
 
     Args:
         at: the instant by which it is due; None is the database's now.
     """
     rows = session.execute(
-        select(EventTaskRow.event_id, EventTaskRow.task, EventTaskRow.starts)
+        select(EventTaskRow.event_id, EventTaskRow.task, EventTaskRow.starts, _PAUSED)
         .where(
             EventTaskRow.queue == queue,
             _FREE,
@@ -88,7 +92,12 @@ def lease_due(session: Session, queue: Queue, *, room: int, at: datetime | None 
         .limit(room * BATCH)
         .with_for_update(skip_locked=True)
     ).all()
-    due = [_Due(event_id=row.event_id, task=row.task, begun_before=row.starts > 0) for row in rows]
+    park(session, [(row.task, row.event_id) for row in rows if row.paused])
+    due = [
+        _Due(event_id=row.event_id, task=row.task, begun_before=row.starts > 0)
+        for row in rows
+        if not row.paused
+    ]
     parcels = _pack(due, queue, room)
     for parcel in parcels:
         session.execute(

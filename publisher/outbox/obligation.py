@@ -39,9 +39,14 @@ class Obligation:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """It is fulfilled; `outcome` says how, in a word, for the timeline."""
+    """It is fulfilled; `outcome` says how, in a word, for the timeline.
+
+    Attributes:
+        accepted_at: of a revision that became public by it: since when it could have been.
+    """
 
     outcome: str = "done"
+    accepted_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

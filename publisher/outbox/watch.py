@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from publisher.database import Channel, wake
 from publisher.schema import EventRow, EventTaskRow, StepRow
+
+SLICE = 5_000
+"""Obligations in one transaction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,17 +102,28 @@ def stuck(session: Session, *, limit: int = 1_000) -> list[Stuck]:
     ]
 
 
+def count_stuck(session: Session) -> int:
+    """Return how many obligations are stuck."""
+    return session.scalar(select(func.count()).where(EventTaskRow.stuck)) or 0
+
+
 def replay(session: Session, event_ids: Sequence[UUID] | None) -> int:
     """Make stuck obligations due again, with their failures forgotten; return how many.
 
     Args:
-        event_ids: None: all of them.
+        event_ids: None: the oldest of all, a slice; fewer than a slice: nothing is left.
     """
-    chosen = update(EventTaskRow).where(EventTaskRow.stuck)
+    wanted = select(EventTaskRow.task, EventTaskRow.event_id).where(EventTaskRow.stuck)
     if event_ids is not None:
-        chosen = chosen.where(EventTaskRow.event_id.in_(event_ids))
+        wanted = wanted.where(EventTaskRow.event_id.in_(event_ids))
+    else:
+        wanted = wanted.order_by(EventTaskRow.event_id).limit(SLICE)
+    chosen = wanted.with_for_update(skip_locked=True).cte("chosen")
     replayed = session.execute(
-        chosen.values(stuck=False, failures=0, due_at=func.now()).returning(EventTaskRow.event_id)
+        update(EventTaskRow)
+        .where(tuple_(EventTaskRow.task, EventTaskRow.event_id).in_(select(chosen.c.task, chosen.c.event_id)))
+        .values(stuck=False, failures=0, due_at=func.now())
+        .returning(EventTaskRow.event_id)
     ).all()
     if replayed:
         wake(session, Channel.OUTBOX)

@@ -1,6 +1,7 @@
 """The worker's side: begin under a token, hold what is still ours, strike off what is done."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -88,10 +89,23 @@ def settle(session: Session, fates: Mapping[Obligation, Fate]) -> None:
             _put(session, one, failure_values(one.failures + 1, fate.error))
 
 
-def hand_back(session: Session, obligations: Collection[Obligation]) -> None:
-    """Return held work as not begun: there was no time left for it."""
+def hand_back(
+    session: Session, obligations: Collection[Obligation], *, pause: timedelta | None = None
+) -> None:
+    """Return held work as not begun: there was no time, or no room, left for it.
+
+    Args:
+        pause: after which it comes due again; None: where it stood.
+    """
     for one in obligations:
-        values = {"token": None, "lease_until": None, "started_at": None, "starts": EventTaskRow.starts - 1}
+        values: dict[str, Any] = {
+            "token": None,
+            "lease_until": None,
+            "started_at": None,
+            "starts": EventTaskRow.starts - 1,
+        }
+        if pause is not None:
+            values["due_at"] = func.now() + pause
         _put(session, one, values)
 
 

@@ -91,7 +91,11 @@ class StepRow(Row):
 
 
 class PauseRow(Row):
-    """That an operator lets nothing of a task begin; `deliver` is what senders do."""
+    """That an operator lets nothing of a task begin.
+
+    Attributes:
+        task: its name; `deliver` is what senders do; the id of an endpoint, whose `paused_at` says the same.
+    """
 
     __tablename__ = "pause"
 

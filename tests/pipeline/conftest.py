@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from redis import Redis
 from sqlalchemy import Engine
 
-from publisher.database import connect, sessions
-from tests.databases import empty, is_empty
-from tests.pipeline.system import DOMAIN, SECRET_KEY, System
-from workers.pipeline import app
+from publisher.database import connect
+from tests.pipeline.own_servers import OwnRedis
+from tests.pipeline.system import System, fresh_system
 
 
 @pytest.fixture(scope="session")
@@ -22,24 +20,15 @@ def engine(postgres_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
+    """A Redis of this test alone; a file whose `redis_url` is its address has systems that run on it."""
+    redis = OwnRedis(tmp_path / "redis")
+    yield redis
+    redis.stop()
+
+
+@pytest.fixture
 def system(engine: Engine, postgres_url: str, redis_url: str, tmp_path: Path) -> Iterator[System]:
     """A system of which nothing runs yet."""
-    environment = {
-        "PUBLISHER_DATABASE_URL": postgres_url,
-        "PUBLISHER_REDIS_URL": redis_url,
-        "PUBLISHER_TAG_DOMAIN": DOMAIN,
-        "PUBLISHER_SECRET_KEY": SECRET_KEY,
-        "PUBLISHER_ALLOWED_NETWORKS": "127.0.0.0/8",
-        "PUBLISHER_ALLOW_HTTP": "true",
-        "PUBLISHER_LOG_FORMAT": "json",
-    }
-    app.conf.broker_url = redis_url
-    if not is_empty(engine):
-        empty(engine)
-    with Redis.from_url(redis_url) as redis:
-        redis.flushdb()
-        system = System(sessions(engine, app.routes), redis, environment, tmp_path)
+    with fresh_system(engine, postgres_url, redis_url, tmp_path) as system:
         yield system
-        system.stop()
-        redis.flushdb()
-    empty(engine)

@@ -18,7 +18,7 @@ def test_a_message_that_comes_again_while_it_is_worked_on_is_not_begun_again(sys
         for _ in range(3):
             _send(system, parcel)
         eventually(lambda: system.starts(article) > 0, within_s=20)
-        eventually(lambda: system.redis.llen(Queue.PIPELINE) == 0)
+        eventually(lambda: system.waiting() == 0)
         begun = system.starts(article)
     eventually(lambda: system.steps("enrich") == 1)
 
@@ -35,7 +35,7 @@ def test_messages_that_come_twice_have_their_effect_once(system: System) -> None
         _send(system, parcel)
     system.start("worker", "--concurrency", "2")
     eventually(lambda: system.steps("enrich") == 5, within_s=20)
-    eventually(lambda: system.redis.llen(Queue.PIPELINE) == 0)
+    eventually(lambda: system.waiting() == 0)
 
     assert system.events(EventType.ARTICLE_ENRICHED) == 5
 
@@ -51,7 +51,7 @@ def test_a_message_whose_work_was_given_to_another_one_begins_nothing(system: Sy
 
     _send(system, late)
     eventually(lambda: system.connections("publisher worker") > 0, within_s=20)
-    eventually(lambda: system.redis.llen(Queue.PIPELINE) == 0)
+    eventually(lambda: system.waiting() == 0)
     begun = system.starts(article)
     _send(system, current)
     eventually(lambda: system.steps("enrich") == 1)

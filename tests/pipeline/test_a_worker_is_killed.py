@@ -1,38 +1,54 @@
-"""A worker is killed (-9) in the middle of a batch: nothing half-done is visible, and the step runs again.
+"""A worker is killed (-9), as a whole or one process of its pool, anywhere in its work: the step runs again.
 
-Guards: `take_back` (the relay makes lost work due again) and the single transaction of `Batch.write`.
+Guards: `take_back` (the relay makes lost work due again), and the single transaction of `Batch.write`.
 """
 
-from sqlalchemy import select
+from pathlib import Path
+from signal import SIGKILL
 
-from publisher.events import EventType
-from publisher.schema import EventTaskRow
-from tests.pipeline.system import System
+import pytest
+
+from tests.pipeline.effects import assert_nothing_is_half_done, assert_seen_once
+from tests.pipeline.harmed import Harm, Point, Victim
+from tests.pipeline.system import STARTS_WITHIN_S, System
 from tests.waiting import eventually
 
+ARTICLES = 20
+LEASES_RUN_OUT_BY_THEMSELVES = {(Victim.GROUP, Point.COMPUTING), (Victim.ITSELF, Point.BEFORE_BEGIN)}
 
-def test_the_work_of_a_killed_worker_runs_again_and_shows_once(system: System) -> None:
-    ids = [system.submit(number) for number in range(30)]
+
+@pytest.mark.parametrize(
+    ("victim", "point", "task"),
+    [
+        (Victim.GROUP, Point.BEFORE_BEGIN, "enrich"),
+        (Victim.GROUP, Point.COMPUTING, "feeds"),
+        (Victim.GROUP, Point.BEFORE_COMMIT, "publish"),
+        (Victim.GROUP, Point.AFTER_COMMIT, "fan_out"),
+        (Victim.ITSELF, Point.BEFORE_BEGIN, "fan_out"),
+        (Victim.ITSELF, Point.COMPUTING, "enrich"),
+        (Victim.ITSELF, Point.BEFORE_COMMIT, "feeds"),
+        (Victim.ITSELF, Point.AFTER_COMMIT, "publish"),
+    ],
+    ids=str,
+)
+def test_the_work_of_a_killed_process_runs_again_and_shows_once(
+    system: System, tmp_path: Path, victim: Victim, point: Point, task: str
+) -> None:
+    harm = Harm(point=point, task=task, signal=SIGKILL, victim=victim, note=tmp_path / "harm")
+    articles = [system.submit(number) for number in range(ARTICLES)]
+    system.subscribe()
     system.start("relay")
-    # A lock on one article holds the first transaction of results up: the worker is in the middle of a batch.
-    with system.locked(ids[-1]):
-        worker = system.start("worker", "--concurrency", "1")
-        eventually(lambda: _begun(system, ids[-1]), within_s=20)
-        together = system.in_one_message_with(ids[-1])
-        system.kill(worker)
-        half_done = {system.statuses()[article] for article in together}
+    worker = system.start_harmed(harm, "worker", "--concurrency", "1")
 
-    system.start("worker", "--concurrency", "1")
-    system.wait_until_done(within_s=20)
+    eventually(lambda: harm.pid, within_s=STARTS_WITHIN_S)
+    if victim is Victim.GROUP:
+        eventually(lambda: not worker.running)
+        assert_nothing_is_half_done(system)
+        system.start("worker", "--concurrency", "1")
+    if (victim, point) not in LEASES_RUN_OUT_BY_THEMSELVES:
+        system.expire_leases()
+    system.wait_until_it_goes_on()
+    system.wait_until_done(within_s=10)
 
-    assert len(together) > 1
-    assert half_done == {"received"}
-    assert set(system.statuses().values()) == {"published"}
-    assert system.events(EventType.ARTICLE_ENRICHED) == 30
-    assert system.events(EventType.ARTICLE_PUBLISHED) == 30
-
-
-def _begun(system: System, article: object) -> bool:
-    with system.sessions() as session:
-        started = select(EventTaskRow.started_at).where(EventTaskRow.subject == article)
-        return session.scalar(started) is not None
+    assert worker.running is (victim is not Victim.GROUP)
+    assert_seen_once(system, articles, endpoints=1)

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import httpx
 import uvicorn
+from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, func, select, text
 
 from publisher.access import Scope, create_key
@@ -18,6 +19,8 @@ from publisher.database import Sessions, connect, sessions
 from publisher.events import EventType, Routes
 from publisher.schema import ArticleRow, EventRow, RevisionRow
 from publisher.settings import Settings, load_settings
+from workers.metrics.requests import WebMeters
+from workers.tracing.spans import Spans
 from workers.web import create_app, server_of
 
 ROUTES: Routes = {
@@ -35,12 +38,14 @@ class Api:
 
     Attributes:
         url: without a slash at the end.
+        registry: what its metrics are read from.
     """
 
     url: str
     settings: Settings
     sessions: Sessions
     server: uvicorn.Server
+    registry: CollectorRegistry
 
     def stop(self) -> None:
         """Ask the server to end, as SIGTERM does."""
@@ -86,8 +91,11 @@ def until_somebody_waits(api: Api) -> None:
 
 
 @contextmanager
-def running_api(postgres_url: str, *, engine: Engine | None = None, **settings: Any) -> Iterator[Api]:
+def running_api(
+    postgres_url: str, *, engine: Engine | None = None, spans: Spans | None = None, **settings: Any
+) -> Iterator[Api]:
     """Run the API in a thread; the settings are on top of those that tests need."""
+    registry = CollectorRegistry()
     needed = {
         "database_url": postgres_url,
         "base_url": "https://news.example.org",
@@ -96,7 +104,8 @@ def running_api(postgres_url: str, *, engine: Engine | None = None, **settings: 
     chosen = load_settings(**{**needed, **settings})
     engine = engine or connect(postgres_url, pool_size=10)
     factory = sessions(engine, ROUTES)
-    server = server_of(create_app(chosen, factory), host="127.0.0.1", port=0)
+    app = create_app(chosen, factory, meters=WebMeters(registry), spans=spans)
+    server = server_of(app, host="127.0.0.1", port=0)
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
@@ -107,7 +116,13 @@ def running_api(postgres_url: str, *, engine: Engine | None = None, **settings: 
             time.sleep(0.01)
         port = listening.getsockname()[1]
         try:
-            yield Api(url=f"http://127.0.0.1:{port}", settings=chosen, sessions=factory, server=server)
+            yield Api(
+                url=f"http://127.0.0.1:{port}",
+                settings=chosen,
+                sessions=factory,
+                server=server,
+                registry=registry,
+            )
         finally:
             server.should_exit = True
             thread.join(_STARTS_WITHIN_S)

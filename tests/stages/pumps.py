@@ -10,6 +10,7 @@ import uvloop
 
 from publisher.database import Sessions
 from publisher.notify.client import WebhookClient
+from publisher.notify.observer import Observer
 from publisher.notify.pump import Pump
 from publisher.notify.secrets import SecretBox
 
@@ -19,10 +20,18 @@ _LOOPBACK = (ip_network("127.0.0.0/8"),)
 class RunningPump:
     """A pump at work."""
 
-    def __init__(self, sessions: Sessions, box: SecretBox, *, drain_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        box: SecretBox,
+        *,
+        drain_s: float = 10.0,
+        observer: Observer | None = None,
+    ) -> None:
         self._sessions = sessions
         self._box = box
         self._drain_s = drain_s
+        self._observer = observer
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._main, name="pump")
 
@@ -55,7 +64,7 @@ class RunningPump:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         client = WebhookClient(allowed=_LOOPBACK)
-        pump = Pump(self._sessions, client, self._box, drain_s=self._drain_s)
+        pump = Pump(self._sessions, client, self._box, drain_s=self._drain_s, observer=self._observer)
         self.id = pump.id
         self._running = asyncio.create_task(pump.run(self._stop))
         self._started.set()

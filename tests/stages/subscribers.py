@@ -29,8 +29,9 @@ def example_url(path: str, host: int) -> str:
 class Subscribers:
     """Endpoints, and what is owed to them."""
 
-    def __init__(self, sessions: Sessions, url_of: UrlOf = example_url) -> None:
+    def __init__(self, sessions: Sessions, url_of: UrlOf = example_url, *, box: SecretBox = BOX) -> None:
         self.sessions = sessions
+        self._box = box
         self._url_of = url_of
         self.secrets: dict[UUID, bytes] = {}
 
@@ -38,7 +39,7 @@ class Subscribers:
         """Register an endpoint at the n-th host; return its id."""
         wanted = EndpointIn.model_validate({"url": self._url_of(path, host), **members})
         with self.sessions.begin() as session:
-            endpoint, secret = create(session, wanted, box=BOX)
+            endpoint, secret = create(session, wanted, box=self._box)
         self.secrets[endpoint.id] = secret
         return endpoint.id
 

@@ -15,6 +15,7 @@ from publisher.access import Scope
 from publisher.database import Sessions
 from publisher.ids import new_id
 from publisher.notify.endpoints import disable
+from publisher.notify.pausing import pause_endpoint
 from publisher.schema import AttemptRow, DeliveryRow, EndpointRow, EndpointSecretRow, EventRow, MessageRow
 from tests.stages.api_server import Api, running_api
 
@@ -522,6 +523,26 @@ def test_deliveries_are_chosen_by_state_and_paged(client: httpx.Client, database
     found = [one["message_id"] for page in (first, rest) for one in page["data"]]
     assert found == sorted(failed, reverse=True)
     assert (first["has_more"], rest["has_more"]) == (True, False)
+
+
+def test_what_is_due_is_held_while_an_operator_has_paused_the_endpoint(
+    client: httpx.Client, database: Sessions
+) -> None:
+    endpoint_id = registered(client)["id"]
+    path = f"/v1/endpoints/{endpoint_id}"
+    put_delivery(database, endpoint_id, "pending")
+    with database.begin() as session:
+        pause_endpoint(session, UUID(endpoint_id), reason=None)
+
+    held = client.get(f"{path}/deliveries", params={"state": "held"}).json()["data"]
+    pending = client.get(f"{path}/deliveries", params={"state": "pending"}).json()["data"]
+    paused = client.get(path).json()["paused"]
+    lifted = client.patch(path, json={"paused": False})
+
+    assert [one["state"] for one in held] == ["held"]
+    assert (pending, paused) == ([], True)
+    # Whoever has paused it resumes it.
+    assert lifted.status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """A batch: each obligation fails alone, and what is not ours any more is not touched."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import create_engine, func, make_url, select, text, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from publisher.database import Sessions, connect, sessions
@@ -19,6 +21,7 @@ from publisher.outbox.watch import stuck
 from publisher.schema import EventTaskRow, StepRow
 from workers import batch as batch_module
 from workers.batch import handling
+from workers.handled import Handled
 
 
 @dataclass
@@ -38,6 +41,10 @@ class Request:
 @dataclass
 class App:
     sessions: Sessions
+    handled: list[Handled] = field(default_factory=list)
+
+    def observe(self, handled: Handled) -> None:
+        self.handled.append(handled)
 
 
 @pytest.fixture
@@ -229,3 +236,36 @@ def test_a_poisoned_obligation_is_stuck_after_its_last_try(database: Sessions, p
 
 def _words(_: Session, obligations: Collection[Obligation]) -> dict[Obligation, str]:
     return dict.fromkeys(obligations, "no number")
+
+
+def test_a_database_that_cannot_be_reached_is_nobodys_failure(
+    database: Sessions, parcel: Parcel, postgres_url: str
+) -> None:
+    engine = connect(postgres_url, pool_size=1)
+
+    with handling(running(sessions(engine, {}), parcel), ids(parcel)) as batch:
+        engine.dispose()
+        with closed(postgres_url), pytest.raises(OperationalError):
+            batch.load(asked_for)
+
+    assert failures(database) == {}
+    assert ended(database) == 0
+
+
+def asked_for(session: Session, obligations: Collection[Obligation]) -> dict[Obligation, UUID]:
+    session.execute(select(1))
+    return everything(session, obligations)
+
+
+@contextmanager
+def closed(postgres_url: str) -> Iterator[None]:
+    """Let nobody connect to the database any more, as a server that restarts does."""
+    url = make_url(postgres_url)
+    server = create_engine(url.set(database="template1"), isolation_level="AUTOCOMMIT")
+    with closing(server.connect()) as connection:
+        connection.execute(text(f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS false'))
+        try:
+            yield
+        finally:
+            connection.execute(text(f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS true'))
+    server.dispose()

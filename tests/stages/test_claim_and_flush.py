@@ -106,6 +106,22 @@ def test_a_header_that_is_no_text_can_be_recorded(database: Sessions) -> None:
     assert some.attempts()[0].response_headers == {"retry-after": "?? soon"}
 
 
+def test_outcomes_that_are_recorded_again_are_recorded_once(database: Sessions) -> None:
+    some = Subscribers(database)
+    some.tell(some.subscribe())
+    with some.sessions.begin() as session:
+        _, found = claimed_by(session, new_id())
+    reports = report_of(found, Answer(status=204))
+
+    # As a sender does whose commit came through, but not the word that it had.
+    for _ in range(2):
+        with some.sessions.begin() as session:
+            flush(session, reports)
+
+    (delivery,) = some.deliveries()
+    assert (delivery.state, delivery.attempts, len(some.attempts())) == (SUCCEEDED, 1, 1)
+
+
 def test_a_look_takes_no_more_than_there_is_room_for(database: Sessions) -> None:
     some = Subscribers(database)
     readers = [some.subscribe() for _ in range(30)]

@@ -154,7 +154,7 @@ def test_a_correction_takes_the_place_of_what_was_never_sent(session: Session) -
     assert deliveries(session, reader) == [(1, CANCELLED), (2, PENDING)]
 
 
-def test_what_was_tried_already_stays_when_a_correction_comes(session: Session) -> None:
+def test_a_correction_takes_the_place_of_what_was_tried_in_vain(session: Session) -> None:
     reader = endpoint(session)
     published(session)
     run_fan_out(session)
@@ -163,7 +163,7 @@ def test_what_was_tried_already_stays_when_a_correction_comes(session: Session) 
 
     run_fan_out(session)
 
-    assert deliveries(session, reader) == [(1, PENDING), (2, PENDING)]
+    assert deliveries(session, reader) == [(1, CANCELLED), (2, PENDING)]
 
 
 def test_an_endpoint_that_asks_for_no_corrections_still_gets_the_article(session: Session) -> None:

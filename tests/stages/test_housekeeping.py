@@ -11,8 +11,11 @@ from publisher.database import Sessions
 from publisher.housekeeping import begin_housekeeping, keep_house
 from publisher.outbox.obligation import Postponed
 from publisher.partitions import prepare_partitions
+from publisher.prune.retention import Retention
 from publisher.schema import EventRow, EventTaskRow, IdempotencyRow
 from tests.stages.articles import owed
+
+FOR_EVER = Retention.days(0, 0)
 
 
 def partition_of(session: Session, table: str) -> list[str]:
@@ -43,10 +46,12 @@ def test_it_comes_due_again_in_an_hour(session: Session) -> None:
     begin_housekeeping(session)
     (obligation,) = owed(session, "housekeeping")
 
-    fates = keep_house(session, {obligation: obligation})
+    fates = keep_house(session, {obligation: obligation}, retention=FOR_EVER)
 
     now = session.scalar(select(func.now()))
-    assert fates == {obligation: Postponed(at=now + timedelta(hours=1))}
+    assert now is not None
+    walked = {"walked_at": now.isoformat()}
+    assert fates == {obligation: Postponed(at=now + timedelta(hours=1), data=walked)}
 
 
 def test_rows_of_a_day_with_a_partition_go_there(session: Session) -> None:
@@ -83,7 +88,7 @@ def test_answers_are_forgotten_after_a_day(session: Session) -> None:
     begin_housekeeping(session)
     (obligation,) = owed(session, "housekeeping")
 
-    keep_house(session, {obligation: obligation})
+    keep_house(session, {obligation: obligation}, retention=FOR_EVER)
 
     assert session.scalars(select(IdempotencyRow.key)).all() == ["new"]
     assert session.scalar(select(func.count()).select_from(EventTaskRow)) == 1

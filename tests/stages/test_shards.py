@@ -14,7 +14,18 @@ from sqlalchemy.orm import Session
 from publisher.database import Sessions
 from publisher.ids import new_id
 from publisher.notify.endpoints import SHARDS
-from publisher.notify.shards import LEASE, Holdings, Lease, Seat, Share, beat, leave, share_out, standing
+from publisher.notify.shards import (
+    LEASE,
+    NOTHING,
+    Holdings,
+    Lease,
+    Seat,
+    Share,
+    beat,
+    leave,
+    share_out,
+    standing,
+)
 from publisher.schema import SenderRow, ShardLeaseRow
 
 A, B, C = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -156,11 +167,30 @@ def test_a_token_stands_until_another_sender_has_the_shard(database: Sessions) -
 def test_a_sender_that_leaves_gives_everything_back_at_once(database: Sessions) -> None:
     alive_at(database, A)
     with database.begin() as session:
-        leave(session, A)
+        left = leave(session, A, busy=(), started=0.0)
 
     holdings = alive_at(database, B)
 
     assert len(holdings.leases) == SHARDS
+    assert left == NOTHING
+
+
+def test_a_sender_that_leaves_keeps_busy_shards_until_they_are_idle(database: Sessions) -> None:
+    before = alive_at(database, A).leases
+    with database.begin() as session:
+        left = leave(session, A, busy={3, 4}, started=0.0)
+
+    holdings = alive_at(database, B)
+    with database.begin() as session:
+        leave(session, A, busy={4}, started=0.0)
+    afterwards = alive_at(database, B)
+
+    assert {shard: lease.token for shard, lease in left.leases.items()} == {
+        shard: before[shard].token for shard in (3, 4)
+    }
+    assert left.claimable == {}
+    assert set(holdings.leases) == set(range(SHARDS)) - {3, 4}
+    assert set(afterwards.leases) == set(range(SHARDS)) - {4}
 
 
 def test_a_shard_that_is_flushed_to_at_this_moment_is_not_taken_over(database: Sessions) -> None:

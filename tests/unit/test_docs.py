@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from publisher.api.docs import describe
 from publisher.article import Category, PublicArticle, Source
@@ -18,6 +19,7 @@ from publisher.notify.happened import EndpointChanged, Happened, Published, Retr
 from publisher.notify.message import message_body
 from publisher.notify.schedule import PAUSES
 from publisher.settings import PREFIX, Settings, load_settings
+from workers.metrics.requests import WebMeters
 from workers.web import create_app
 
 ROOT = Path(__file__).parents[2]
@@ -118,7 +120,8 @@ def test_the_schedule_of_attempts_is_the_codes() -> None:
 
 def test_every_request_that_the_web_process_answers_is_documented() -> None:
     factory = sessions(connect("postgresql+psycopg://nobody@127.0.0.1:1/none"), {})
-    application = create_app(load_settings(secret_key="a key that only tests use"), factory)
+    meters = WebMeters(CollectorRegistry())
+    application = create_app(load_settings(secret_key="a key that only tests use"), factory, meters=meters)
     documented = read("docs/api.md")
 
     requests = [

@@ -120,6 +120,7 @@ NO_CHANGES: dict[str, Any] = {
     "notify": False,
     "restore": True,
     "warnings": ("w",),
+    "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 }
 
 

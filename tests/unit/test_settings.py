@@ -97,3 +97,56 @@ def test_a_warning_leaves_standard_output_alone(
 def test_a_title_that_nobody_can_see_is_refused(title: str) -> None:
     with pytest.raises(SettingsError, match="PUBLISHER_FEED_TITLE: expected a text"):
         load_settings(feed_title=title)
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:p@h:5432/d", "postgres://u:p@h:5432/d"])
+def test_an_address_of_postgresql_gets_our_driver(url: str) -> None:
+    settings = load_settings(database_url=url, listen_url=url)
+
+    assert settings.database_url == settings.listen_url == "postgresql+psycopg://u:p@h:5432/d"
+
+
+@pytest.mark.parametrize("url", ["mysql://h/d", "postgresql://h:port/d", "h"])
+def test_what_is_no_address_of_postgresql_is_refused_by_name(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^PUBLISHER_DATABASE_URL: expected postgresql://user:"):
+        load_settings(database_url=url)
+
+
+def test_an_empty_address_is_an_unset_one() -> None:
+    assert load_settings(database_url="", redis_url="", listen_url="").database_url is None
+
+
+def test_a_direct_address_without_the_other_is_a_contradiction() -> None:
+    with pytest.raises(
+        SettingsError, match=r"^PUBLISHER_LISTEN_URL: is set, and PUBLISHER_DATABASE_URL is not"
+    ):
+        load_settings(listen_url="postgresql://h/d")
+
+
+def test_the_direct_address_is_the_only_one_or_the_one_beside_the_pooler() -> None:
+    alone = load_settings(database_url="postgresql://h/d")
+    pooled = load_settings(database_url="postgresql://pooler/d", listen_url="postgresql://h/d")
+
+    assert alone.direct_url() == pooled.direct_url() == "postgresql+psycopg://h/d"
+    assert (alone.goes_through_pooler, pooled.goes_through_pooler) == (False, True)
+
+
+@pytest.mark.parametrize("prefix", ["", "news:", "a.b-c_d:1", "x" * 64])
+def test_a_prefix_of_keys_is_accepted(prefix: str) -> None:
+    assert load_settings(redis_prefix=prefix).redis_prefix == prefix
+
+
+@pytest.mark.parametrize("prefix", ["a b", "news*", "[x]", "tin/", "é:", "x" * 65, "a\n"])
+def test_a_prefix_that_means_something_to_redis_is_refused(prefix: str) -> None:
+    with pytest.raises(SettingsError, match=r"^PUBLISHER_REDIS_PREFIX: expected at most 64 letters"):
+        load_settings(redis_prefix=prefix)
+
+
+@pytest.mark.parametrize("megabytes", [0, 256, 4096])
+def test_the_memory_of_workers_may_be_limited_or_not(megabytes: int) -> None:
+    assert load_settings(worker_memory_mb=megabytes).worker_memory_mb == megabytes
+
+
+def test_less_memory_than_a_worker_takes_from_the_start_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"^PUBLISHER_WORKER_MEMORY_MB: expected 256 or more, or 0"):
+        load_settings(worker_memory_mb=100)

@@ -7,7 +7,8 @@ from uuid import UUID
 from publisher.database import Sessions, sessions
 from publisher.errors import InvalidInput
 from publisher.settings import Settings
-from workers.commands.starting import open_database
+from workers.connections import Kind
+from workers.opening import open_database
 from workers.pipeline import app
 
 
@@ -18,7 +19,7 @@ def opened(settings: Settings) -> Iterator[Sessions]:
     Raises:
         SettingsError: when it cannot be reached or lacks this version's tables.
     """
-    engine = open_database(settings, application_name="publisher command", pool_size=2)
+    engine = open_database(settings, Kind.COMMAND)
     try:
         yield sessions(engine, app.routes)
     finally:

@@ -4,24 +4,38 @@ from typing import Annotated
 
 import typer
 
+from publisher.database import Sessions
+from publisher.outbox.watch import SLICE, count_stuck
 from publisher.outbox.watch import replay as replay_stuck
 from workers.commands.database import id_of, opened
+from workers.commands.history import history, stuck_work
 from workers.commands.options import AsJson, Data
 from workers.commands.output import complain, print_json, print_line, print_table
-from workers.commands.overview import history, overview, stuck_work
+from workers.commands.progress import progress
 from workers.commands.starting import settings_of
+from workers.commands.status_view import print_status
+from workers.commands.watching import watch
+from workers.demo.screen import demo_console
+from workers.overview import overview
 
 
-def status(*, data: Data = None, as_json: AsJson = False) -> None:
-    """Show how much waits at each stage."""
-    with opened(settings_of(data)) as sessions, sessions() as session:
-        shown = overview(session)
+def status(
+    *,
+    live: Annotated[bool, typer.Option("--watch", help="Go on, once a second, until Ctrl-C.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how much waits at each stage, what is paused, and who works."""
+    with opened(settings_of(data)) as sessions:
+        if live:
+            watch(sessions, demo_console(quiet=as_json), as_json=as_json)
+            return
+        with sessions() as session:
+            shown = overview(session)
     if as_json:
         print_json(shown)
-        return
-    columns = ["stage", "waiting", "in flight", "oldest (s)", "stuck"]
-    print_table(columns, ([stage, *found.values()] for stage, found in shown["stages"].items()))
-    print_line("deliveries: " + ", ".join(f"{n} {state}" for state, n in shown["deliveries"].items()))
+    else:
+        print_status(shown)
 
 
 def stuck(*, data: Data = None, as_json: AsJson = False) -> None:
@@ -50,9 +64,10 @@ def replay(
     if everything == bool(event_ids):
         raise typer.BadParameter("expected either ids of events or --all")
     wanted = [id_of(one, "EVENT_ID") for one in event_ids or ()]
-    with opened(settings_of(data)) as sessions, sessions.begin() as session:
-        found = {one: replay_stuck(session, [one]) for one in wanted}
-        replayed = replay_stuck(session, None) if everything else sum(found.values())
+    with opened(settings_of(data)) as sessions:
+        with sessions.begin() as session:
+            found = {one: replay_stuck(session, [one]) for one in wanted}
+        replayed = _replay_all(sessions) if everything else sum(found.values())
     if as_json:
         print_json({"replayed": replayed})
     else:
@@ -61,6 +76,19 @@ def replay(
     if absent:
         complain(f"nothing of this is stuck: {', '.join(absent)}")
         raise typer.Exit(1)
+
+
+def _replay_all(sessions: Sessions) -> int:
+    with sessions() as session:
+        total = count_stuck(session)
+    replayed, some = 0, SLICE
+    with progress("replaying", total) as advance:
+        while some == SLICE:
+            with sessions.begin() as session:
+                some = replay_stuck(session, None)
+            replayed += some
+            advance(some)
+    return replayed
 
 
 def trace(

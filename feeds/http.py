@@ -74,7 +74,7 @@ def pages_router(context: ApiContext) -> APIRouter:
     @router.get("/")
     def index(request: Request) -> Response:
         def make() -> str:
-            with context.sessions() as session:
+            with context.sessions.begin() as session:
                 front = load_front(session)
             return pages.index(front)
 
@@ -84,7 +84,7 @@ def pages_router(context: ApiContext) -> APIRouter:
     def article(request: Request, article_id: str) -> Response:
         def make() -> str:
             identifier = id_of_path(article_id, "article")
-            with context.sessions() as session:
+            with context.sessions.begin() as session:
                 found = load_article(session, identifier, base_url=style.base_url)
             return pages.article(found)
 

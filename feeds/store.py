@@ -36,7 +36,7 @@ class FeedStore:
 
         One indexed look-up; a feed whose stored document is missing or forbidden is rendered.
         """
-        with self._sessions() as session:
+        with self._sessions.begin() as session:
             found = _current(session, address)
         if found is None:
             return None
@@ -49,7 +49,7 @@ class FeedStore:
         recent = self._recent.get(version.label_id, version.format)
         if recent and _will_do(recent.version, version):
             return recent
-        with self._sessions() as session:
+        with self._sessions.begin() as session:
             found = _stored(session, version)
         if found is None:
             return self._rendered(version.label_id, version.format, lambda one: _will_do(one, version))
@@ -71,7 +71,7 @@ class FeedStore:
             return document
 
     def _render(self, label_id: UUID, feed_format: FeedFormat) -> ServedDocument:
-        with self._sessions() as session:
+        with self._sessions.begin() as session:
             content = read_content(session, label_id, style=self._style)
             changed_at = session.scalar(select(func.now()))
         assert content is not None, "labels are never deleted"

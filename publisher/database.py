@@ -102,7 +102,11 @@ def _set_in_each_transaction(engine: Engine, settings: dict[str, str]) -> None:
 
 
 def sessions(engine: Engine, routes: Routes) -> Sessions:
-    """Return a factory of sessions that know which tasks each event obliges."""
+    """Return a factory of sessions that know which tasks each event obliges.
+
+    Who only reads ends with a commit, too (`sessions.begin()`): a rollback makes psycopg forget every
+    statement that it has prepared.
+    """
     factory = sessionmaker(engine, expire_on_commit=False, info={_ROUTES: routes})
     event.listen(factory, "before_commit", _send_wakes)
     return factory

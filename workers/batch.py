@@ -137,7 +137,7 @@ class Batch:
     ) -> Mapping[Obligation, Loaded]:
         if not obligations:
             return {}
-        with self._sessions() as session:
+        with self._sessions.begin() as session:
             return loader(session, obligations)
 
     def _commit(

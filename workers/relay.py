@@ -80,20 +80,20 @@ class Relay:
             listener.wait(pause_s)
 
     def _idle_pause_s(self) -> float:
-        with self._sessions() as session:
+        with self._sessions.begin() as session:
             until_due = due_within(session, _IDLE_PAUSE).total_seconds()
         # What is due already did not fit into the window.
         return max(until_due, _FULL_PAUSE_S)
 
     def send_due(self) -> int:
         """Send the work that is due, as far as the window allows; return the number of messages."""
-        with self._sessions() as session:
+        with self._sessions.begin() as session:
             queues = due_queues(session)
         return sum(self._send(queue) for queue in queues)
 
     def take_back_lost(self) -> int:
         """Make work due again whose message or worker was lost; return how many obligations."""
-        with self._sessions() as session:
+        with self._sessions.begin() as session:
             if not leases_ran_out(session):
                 return 0
         waiting = waiting_tokens(self._redis, list(Queue), prefix=self._app.settings.redis_prefix)

@@ -114,7 +114,7 @@ def _add_reading(router: APIRouter, context: ApiContext) -> None:
     def read(article_id: str) -> Response:
         """The newest revision, whether or not readers see it yet; 410 once it was retracted."""
         identifier = id_of_path(article_id, "article")
-        with context.sessions() as session:
+        with context.sessions.begin() as session:
             loaded = _load(session, identifier)
         if loaded[0].status == ArticleStatus.RETRACTED:
             raise Gone(f"article {identifier}: was retracted")
@@ -130,7 +130,7 @@ def _add_reading(router: APIRouter, context: ApiContext) -> None:
     ) -> Response:
         """The newest first, by when they were first received."""
         query = _listing(page, status, category)
-        with context.sessions() as session:
+        with context.sessions.begin() as session:
             rows = session.execute(query).all()
         base_url = context.settings.base_url
         shown = page.show(rows, id_of=lambda row: row[0].id, show=lambda row: show_article(row, base_url))

@@ -181,7 +181,7 @@ def _add_reading(router: APIRouter, context: ApiContext) -> None:
     @router.get("/endpoints", dependencies=[reader], response_model=EndpointList, summary="List endpoints")
     def list_endpoints(page: Paged) -> Response:
         """The newest first."""
-        with context.sessions() as session:
+        with context.sessions.begin() as session:
             rows = newest(session, limit=page.limit + 1, before=page.after)
         shown = page.show(rows, id_of=lambda one: one.id, show=partial(EndpointOut.of, at=datetime.now(UTC)))
         return Answer.of(200, EndpointList(**shown)).response()
@@ -189,7 +189,7 @@ def _add_reading(router: APIRouter, context: ApiContext) -> None:
     @router.get(_ONE, dependencies=[reader], response_model=EndpointOut, summary="Read an endpoint")
     def read_one(endpoint_id: str) -> Response:
         """Without its secret."""
-        with context.sessions() as session:
+        with context.sessions.begin() as session:
             endpoint = read(session, id_of_path(endpoint_id, _KIND))
         return Answer.of(200, EndpointOut.of(endpoint, at=datetime.now(UTC))).response()
 
@@ -206,7 +206,7 @@ def _add_reading(router: APIRouter, context: ApiContext) -> None:
     ) -> Response:
         """The newest messages first, each with all its attempts."""
         identifier = id_of_path(endpoint_id, _KIND)
-        with context.sessions() as session:
+        with context.sessions.begin() as session:
             read(session, identifier)
             rows = newest_deliveries(
                 session, identifier, limit=page.limit + 1, state=state, before=page.after

@@ -29,7 +29,7 @@ def health_router(context: ApiContext) -> APIRouter:
 
 def _checks(context: ApiContext) -> tuple[bool, dict[str, str]]:
     try:
-        with context.sessions() as session:
+        with context.sessions.begin() as session:
             schema = schema_of(session.connection())
     except SQLAlchemyError:
         return False, {"database": "cannot be reached", "schema": "unknown"}

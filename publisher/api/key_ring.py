@@ -32,7 +32,7 @@ class KeyRing:
     def look_up(self, plain: str) -> ApiKey | None:
         """Ask the database, and remember the answer: unknown keys too, since they are guessed in bursts."""
         asked_at = self._clock()
-        with self._sessions() as session:
+        with self._sessions.begin() as session:
             key = find_key(session, plain)
         if len(self._known) >= _MOST:
             self._known.clear()

@@ -69,6 +69,8 @@ def live_secrets(
     Raises:
         SettingsError: when that is so of all, and PUBLISHER_SECRET_KEY opens no other endpoint's either.
     """
+    if not endpoint_ids:
+        return {}
     rows = session.execute(
         select(EndpointSecretRow.endpoint_id, EndpointSecretRow.encrypted)
         .where(

@@ -85,7 +85,7 @@ class RecordMeters(Collector):
             yield from _metrics_of(look)
 
     def _see(self, started: float) -> Look:
-        with self._sessions() as session:
+        with self._sessions.begin() as session:
             session.execute(_LONGEST_LOOK)
             return Look(
                 overview=overview(session),

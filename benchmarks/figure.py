@@ -24,9 +24,11 @@ class Goal:
         subject = "ratio " if self.of is Of.RATIO else ""
         return f"{subject}{'≤' if self.at_most else '≥'} {self.bound:g}"
 
-    def met_by(self, value: float, ratio: float) -> bool:
+    def met_by(self, value: float, ratio: float | None) -> bool:
         """Return whether a figure keeps to it."""
         found = ratio if self.of is Of.RATIO else value
+        if found is None:
+            return False
         return found <= self.bound if self.at_most else found >= self.bound
 
 
@@ -35,21 +37,21 @@ class Figure:
     """One row of the table.
 
     Attributes:
-        baseline: measured in the same run, in the same unit.
+        baseline: measured in the same run, in the same unit; None: there is nothing to compare it with.
         beside: what the baseline is.
     """
 
     name: str
     value: float
     unit: str
-    baseline: float
+    baseline: float | None
     beside: str
     goal: Goal | None = None
 
     @property
-    def ratio(self) -> float:
+    def ratio(self) -> float | None:
         """The value as a multiple of the baseline."""
-        return self.value / self.baseline
+        return self.value / self.baseline if self.baseline else None
 
     @property
     def met(self) -> bool | None:
@@ -62,8 +64,8 @@ class Figure:
             "name": self.name,
             "value": _rounded(self.value),
             "unit": self.unit,
-            "baseline": _rounded(self.baseline),
-            "ratio": _rounded(self.ratio),
+            "baseline": None if self.baseline is None else _rounded(self.baseline),
+            "ratio": None if self.ratio is None else _rounded(self.ratio),
             "goal": str(self.goal) if self.goal else None,
             "met": self.met,
             "beside": self.beside,

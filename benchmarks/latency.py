@@ -19,7 +19,7 @@ from benchmarks.receivers import listening_socket, serve
 from benchmarks.stand import Stand, System
 from publisher.access import Scope
 
-_SAMPLES = 500
+_SAMPLES = 300
 _WARM_UP = 10
 _HOPS = 3
 _BASELINE_SAMPLES = 200

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.load URL KEY single SECONDS | bulk LINES`: clients that send articles to an API.
+"""`python -m benchmarks.load URL KEY single SECONDS [CLIENTS] | bulk LINES`: send articles to an API.
 
 The last line that it prints is `{"per_s": …}`.
 """
@@ -6,6 +6,7 @@ The last line that it prints is `{"per_s": …}`.
 import asyncio
 import itertools
 import json
+import secrets
 import sys
 import time
 from collections.abc import Iterator
@@ -26,16 +27,17 @@ class Refused(Exception):
 
 
 def numbered_articles() -> Iterator[bytes]:
-    """Yield articles for ever; each has an address of its own."""
+    """Yield articles for ever; each has an address of its own, also among those of other runs."""
+    run = secrets.token_hex(4).encode()
     # Made beforehand, so that the clients' core is spent on sending.
     made = [article_json(number) for number in range(_TEMPLATES)]
     for number in itertools.count():
         article = made[number % _TEMPLATES]
-        yield article.replace(b"/ban-tin/", b"/ban-tin/%d-" % number, 1)
+        yield article.replace(b"/ban-tin/", b"/ban-tin/%b-%d-" % (run, number), 1)
 
 
-async def single(client: aiohttp.ClientSession, url: str, seconds: float) -> float:
-    """Return how many articles a second are accepted one a request, by 16 clients that stay connected."""
+async def single(client: aiohttp.ClientSession, url: str, seconds: float, clients: int) -> float:
+    """Return how many articles a second are accepted one a request, by clients that stay connected."""
     articles = numbered_articles()
     begin = time.monotonic() + _WARM_UP_S
     accepted = 0
@@ -51,7 +53,7 @@ async def single(client: aiohttp.ClientSession, url: str, seconds: float) -> flo
             accepted += begin <= time.monotonic() < begin + seconds
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(_CLIENTS):
+        for _ in range(clients):
             group.create_task(send())
     return accepted / seconds
 
@@ -75,15 +77,19 @@ async def _send_lines(client: aiohttp.ClientSession, url: str, lines: list[bytes
         raise Refused(f"the API answered {answer.status} and refused lines")
 
 
-async def main(url: str, key: str, kind: str, amount: float) -> None:
+async def main(url: str, key: str, kind: str, amount: float, clients: int) -> None:
     """Send, and print the rate."""
-    connector = aiohttp.TCPConnector(limit=_CLIENTS)
+    connector = aiohttp.TCPConnector(limit=clients)
     timeout = aiohttp.ClientTimeout(total=120)
     headers = {"authorization": f"Bearer {key}"}
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as client:
-        rate = await (single(client, url, amount) if kind == "single" else bulk(client, url, int(amount)))
+        if kind == "single":
+            rate = await single(client, url, amount, clients)
+        else:
+            rate = await bulk(client, url, int(amount))
     print(json.dumps({"per_s": rate}))
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])))
+    _, url, key, kind, amount, *clients = sys.argv
+    uvloop.run(main(url, key, kind, float(amount), int(clients[0]) if clients else _CLIENTS))

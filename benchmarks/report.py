@@ -23,8 +23,8 @@ def table_of(figures: Sequence[Figure]) -> Table:
             figure.name,
             _shown(figure.value),
             figure.unit,
-            _shown(figure.baseline),
-            f"{figure.ratio:.3g}",
+            "" if figure.baseline is None else _shown(figure.baseline),
+            "" if figure.ratio is None else f"{figure.ratio:.3g}",
             str(figure.goal or ""),
             _MET[figure.met],
         )
@@ -40,4 +40,4 @@ def write_latest(figures: Sequence[Figure], path: Path = LATEST) -> None:
 
 
 def _shown(number: float) -> str:
-    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.1f}"
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"

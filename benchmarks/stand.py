@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from itertools import count
@@ -55,6 +55,7 @@ class Stand:
             valkey = EmbeddedValkey(self.folder / "valkey")
             unless_it_starts.callback(valkey.stop)
             self.redis_url = valkey.start()
+            self._administer("ALTER SYSTEM SET log_line_prefix = '%d|%a|'", "SELECT pg_reload_conf()")
             self._ending = unless_it_starts.pop_all()
         return self
 
@@ -63,25 +64,44 @@ class Stand:
     ) -> None:
         self._ending.close()
 
-    def database(self, name: str) -> str:
-        """Make an empty database with the system's tables, and return its url."""
-        engine = create_engine(self._postgres_url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(f'CREATE DATABASE "{name}"'))
-        engine.dispose()
+    @property
+    def postgres_log(self) -> Path:
+        """What PostgreSQL says; each line begins with `database|application|`."""
+        return self.folder / "postgres.log"
+
+    def database(self, name: str, settings: Mapping[str, str]) -> str:
+        """Make an empty database with the system's tables, and return its url.
+
+        Args:
+            settings: PostgreSQL's, of every session in this database.
+        """
+        changes = (f"ALTER DATABASE \"{name}\" SET {one} = '{value}'" for one, value in settings.items())
+        self._administer(f'CREATE DATABASE "{name}"', *changes)
         url = self._postgres_url.set(database=name).render_as_string(hide_password=False)
         made = connect(url)
         migrate(made)
         made.dispose()
         return url
 
+    def _administer(self, *statements: str) -> None:
+        engine = create_engine(self._postgres_url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+        engine.dispose()
+
 
 class System:
     """The system's processes, as docker-compose runs them, on a database of their own and an empty Valkey."""
 
-    def __init__(self, stand: Stand, name: str) -> None:
-        """Make the database; nothing runs yet."""
-        self._database_url = stand.database(name)
+    def __init__(self, stand: Stand, name: str, settings: Mapping[str, str] | None = None) -> None:
+        """Make the database; nothing runs yet.
+
+        Args:
+            settings: PostgreSQL's, of every session in this database.
+        """
+        self.name = name
+        self._database_url = stand.database(name, settings or {})
         self.redis_url = stand.redis_url
         self.folder = stand.folder / name
         self.folder.mkdir()
@@ -98,8 +118,7 @@ class System:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for child in list(self._children):
-            self.end(child)
+        self.end_all()
         self._engine.dispose()
 
     def start(self, *argv: str) -> Child:
@@ -141,6 +160,11 @@ class System:
         if child.running:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait(within=timedelta(seconds=5))
+
+    def end_all(self) -> None:
+        """End every process, at once."""
+        for child in list(self._children):
+            self.end(child)
 
     def result_of(self, module: str, *argv: str, within_s: float = 120) -> Any:
         """Run a module to its end, and return the JSON that is its last line.

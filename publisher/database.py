@@ -17,7 +17,7 @@ Sessions = sessionmaker[Session]
 _IN_TRANSACTIONS = {"idle_in_transaction_session_timeout": "5s", "timezone": "UTC"}
 _KEEPALIVES = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 # SQLSTATE: the class of what is short (disk, memory, connections), and "read_only_sql_transaction".
-_NO_RESOURCES, _READ_ONLY = "53", "25006"
+_NOT_WRITABLE = ("53100", "25006")  # disk_full, read_only_sql_transaction
 _ROUTES = "routes"
 _WAKING = "waking"
 
@@ -123,7 +123,7 @@ def is_away(error: Exception) -> bool:
 def refuses_writes(error: Exception) -> bool:
     """Return whether the server has no room for what it was to write, or is a standby now: both pass."""
     state = str(getattr(error.orig, "sqlstate", "")) if isinstance(error, DBAPIError) else ""
-    return state.startswith(_NO_RESOURCES) or state == _READ_ONLY
+    return state in _NOT_WRITABLE
 
 
 def routes_of(session: Session) -> Routes:

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import delete, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
+from publisher.briefly import Hindered, briefly
 from publisher.events import EventType
 from publisher.outbox.emit import emit
 from publisher.outbox.obligation import Fate, Obligation, Postponed
@@ -27,6 +30,15 @@ _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(7161020)")
 _WALK_EVERY = timedelta(days=1)
 _AFTER_HINDRANCE = timedelta(seconds=30)
 _PAGE, _WALKED_AT = "page", "walked_at"
+log = structlog.get_logger("publisher.housekeeping")
+
+
+class Room(StrEnum):
+    """What became of the partitions of the coming days."""
+
+    THERE_ALREADY = "there already"
+    MADE = "made"
+    HINDERED = "hindered"
 
 
 def begin_housekeeping(session: Session) -> None:
@@ -42,14 +54,28 @@ def keep_house(
 ) -> dict[Obligation, Fate]:
     """Prepare what the coming days need, forget a slice of old answers, and prune a slice of what is old.
 
-    Due again in an hour, or at once while there is more.
+    Due again in an hour, or at once while there is more; soon, when somebody reads the tables all the time.
     """
     at = session.scalar(select(func.now()))
     assert at is not None
-    prepare_partitions(session.connection(), at=at)
+    room = _room_made(session, at)
+    if room is not Room.THERE_ALREADY:
+        # The tables are locked for everybody until the commit: nothing else is done in this transaction.
+        again = Postponed(at=at + _AFTER_HINDRANCE) if room is Room.HINDERED else Postponed()
+        return dict.fromkeys(obligations, again)
     if _forget_answers(session, before=at - ANSWERS_KEPT) == _SLICE:
         return {one: Postponed() for one in obligations}
     return {one: _prune(session, one.data, retention, at) for one in obligations}
+
+
+def _room_made(session: Session, at: datetime) -> Room:
+    connection = session.connection()
+    try:
+        with briefly(connection, "partitions"):
+            return Room.MADE if prepare_partitions(connection, at=at) else Room.THERE_ALREADY
+    except Hindered as hindrance:
+        log.warning("housekeeping.hindered", reason=str(hindrance))
+        return Room.HINDERED
 
 
 def _prune(session: Session, data: Mapping[str, Any], retention: Retention, at: datetime) -> Postponed:

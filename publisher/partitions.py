@@ -103,7 +103,8 @@ def _create_partition(connection: Connection, partition: Partition) -> bool:
     )
     if connection.scalar(rows_in_default, {"first": first, "last": last}):
         return False
-    # ATTACH locks the parent less than CREATE … PARTITION OF, which would stop every reader.
+    # ATTACH locks the parent less than CREATE … PARTITION OF, which would stop every reader; but the default
+    # partition it locks for everybody.
     connection.execute(text(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)"))
     connection.execute(
         text(

@@ -121,8 +121,12 @@ class Batch:
         # No fault of the articles: not a failure, however long the disk is full. To take its row back, an
         # obligation needs no room, as a rule: its page has some left for that.
         log.warning("batch.not_writable", obligations=len(obligations), error=str(error).partition("\n")[0])
-        with self._sessions.begin() as session:
-            hand_back(session, hold(session, obligations, self._token), pause=_NOT_WRITABLE_PAUSE)
+        try:
+            with self._sessions.begin() as session:
+                hand_back(session, hold(session, obligations, self._token), pause=_NOT_WRITABLE_PAUSE)
+        except DBAPIError as refused:
+            # A standby, or no room even for that: their leases run out, which counts once.
+            log.warning("batch.not_handed_back", error=str(refused.orig).partition("\n")[0])
         self.fates |= dict.fromkeys(obligations)
 
     def _fail(self, one: Obligation, error: Exception) -> None:

@@ -106,7 +106,10 @@ class AcceptQueue:
             self._see_to_it()
             await asyncio.wait({storing})
             self._hanging -= 1
-        _tell(together, storing.result())
+        error = storing.exception()
+        # Whatever it was, nobody is left without an answer.
+        unknown = [error if isinstance(error, Exception) else RuntimeError("not stored")] * len(together)
+        _tell(together, storing.result() if error is None else unknown)
 
 
 def _tell(together: Sequence[_Waiting], results: Sequence[Result]) -> None:

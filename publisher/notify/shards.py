@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, or_, select, update
+from sqlalchemy import Select, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -143,12 +143,13 @@ def standing(session: Session, tokens: Mapping[int, int]) -> frozenset[int]:
         tokens: by shard, as the sender knows them. One that slept past its lease finds them gone.
     """
     rows = session.execute(
-        select(ShardLeaseRow.shard, ShardLeaseRow.token)
-        .where(ShardLeaseRow.shard.in_(tokens))
+        select(ShardLeaseRow.shard)
+        # Both: a sender that slept must not lock what another one holds by now.
+        .where(tuple_(ShardLeaseRow.shard, ShardLeaseRow.token).in_(list(tokens.items())))
         .order_by(ShardLeaseRow.shard)
         .with_for_update(read=True)
     )
-    return frozenset(row.shard for row in rows if row.token == tokens[row.shard])
+    return frozenset(row.shard for row in rows)
 
 
 _FREE = or_(ShardLeaseRow.holder.is_(None), ShardLeaseRow.until <= func.now())

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from publisher.events import EventType
 from publisher.outbox.obligation import LEASE, Done, Failed, Fate, Obligation, Postponed, pause_after
-from publisher.schema import EventTaskRow, StepRow
+from publisher.schema import EventTaskRow, PauseRow, StepRow
 from publisher.schema.row import table
 
 _ERROR_LENGTH = 2_000
@@ -25,6 +25,8 @@ def begin(session: Session, task: str, event_ids: Sequence[UUID], token: UUID) -
             EventTaskRow.event_id.in_(event_ids),
             EventTaskRow.token == token,
             EventTaskRow.started_at.is_(None),
+            # What stood in Redis when its stage was paused: its lease runs out, and the relay puts it aside.
+            EventTaskRow.task.not_in(select(PauseRow.task)),
         )
         .values(started_at=func.now(), starts=EventTaskRow.starts + 1, lease_until=func.now() + LEASE)
         .returning(

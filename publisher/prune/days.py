@@ -1,35 +1,19 @@
 """Whole days that are old: their partitions are taken out of the tables, and dropped."""
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import datetime
 
-from psycopg.errors import LockNotAvailable, QueryCanceled
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 
+from publisher.briefly import Hindered, briefly
 from publisher.partitions import Partition, detach, drop, partitions
 
-LOCK_TIMEOUT = timedelta(milliseconds=100)
-"""How long everybody else may have to wait behind one try to take a partition out."""
-
-# The lock that a partition is taken out under stops the whole table, and is waited for behind everybody.
-_BRIEFLY = {
-    "lock_timeout": f"{LOCK_TIMEOUT // timedelta(milliseconds=1)}ms",
-    "statement_timeout": f"{2 * LOCK_TIMEOUT // timedelta(milliseconds=1)}ms",
-}
-_SETTING = text("SELECT current_setting(:name)")
-_SET = text("SELECT set_config(:name, :value, true)")
 # A state at a time: then it is seen that a partial index has it.
 _OWED = text("""
 SELECT message_time FROM delivery WHERE state = 'pending' AND message_time >= :first AND message_time < :last
 UNION
 SELECT message_time FROM delivery WHERE state = 'held' AND message_time >= :first AND message_time < :last
 """)
-
-
-class Hindered(Exception):
-    """Somebody uses the table all the time, or it is not known soon enough what is owed; try again later."""
 
 
 def old_days(connection: Connection, *, before: datetime) -> list[Partition]:
@@ -53,16 +37,11 @@ def take_out(connection: Connection, partition: Partition) -> None:
     Raises:
         Hindered: when it is not; nothing was changed.
     """
-    try:
-        with connection.begin_nested(), _briefly(connection):
-            detach(connection, partition)
-            # Somebody may have replayed it since we looked. Whoever reads messages now waits for us.
-            if owed_days(connection, [partition]):
-                raise Hindered(f"{partition.name}: is owed to somebody again")
-    except DBAPIError as error:
-        if isinstance(error.orig, (LockNotAvailable, QueryCanceled)):
-            raise Hindered(f"{partition.name}: {str(error.orig).strip()}") from error
-        raise
+    with briefly(connection, partition.name):
+        detach(connection, partition)
+        # Somebody may have replayed it since we looked. Whoever reads messages now waits for us.
+        if owed_days(connection, [partition]):
+            raise Hindered(f"{partition.name}: is owed to somebody again")
 
 
 def drop_leftover(connection: Connection, days: Collection[Partition]) -> Partition | None:
@@ -71,17 +50,3 @@ def drop_leftover(connection: Connection, days: Collection[Partition]) -> Partit
     if leftover is not None:
         drop(connection, leftover)
     return leftover
-
-
-@contextmanager
-def _briefly(connection: Connection) -> Iterator[None]:
-    """Wait for nothing longer than a moment inside the block; what raises has to roll back."""
-    before = {name: connection.scalar(_SETTING, {"name": name}) for name in _BRIEFLY}
-    _set(connection, _BRIEFLY)
-    yield
-    _set(connection, before)
-
-
-def _set(connection: Connection, settings: Mapping[str, str | None]) -> None:
-    for name, value in settings.items():
-        connection.execute(_SET, {"name": name, "value": value})

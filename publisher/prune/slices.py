@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from publisher.briefly import Hindered
 from publisher.database import Sessions
 from publisher.partitions import PARTITIONED
-from publisher.prune.days import Hindered, drop_leftover, old_days, owed_days, take_out
+from publisher.prune.days import drop_leftover, old_days, owed_days, take_out
 from publisher.prune.retention import Old
 from publisher.prune.rows import delete_deliveries, delete_old_rows, delete_tombstones
 

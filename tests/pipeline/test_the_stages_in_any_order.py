@@ -1,8 +1,8 @@
 """Processes die, messages are lost, repeated and late, in any order: the end is that of the undisturbed run.
 
-Guards: the token and `started_at` in `begin`, `hold`, `take_back`, one transaction in `Batch.write`, `judge`
-and `store_enrichments` (overtaken revisions), `_retractions`, `_cancel` and the look for newer ones of
-`fan_out`, `generation` of feeds, the tokens of shards in `flush`.
+Guards: `judge` and `store_enrichments` (what was overtaken changes nothing), the tokens of shards in `flush`
+(who lost them records nothing), `put_labels` (tombstones go with what came back). It looks for what nobody
+thought of: guards that have a test of their own are named there.
 """
 
 import json
@@ -164,14 +164,15 @@ def _step(what: Callable[..., None], **members: st.SearchStrategy[Any]) -> st.Se
     return st.builds(partial, st.just(what), **members)
 
 
-_NUMBERS = st.integers(min_value=0, max_value=2)
+# Of two articles: the fewer, the more happens to each.
+_NUMBERS = st.integers(min_value=0, max_value=1)
 _WHICH = st.integers(min_value=0, max_value=1_000)
 # A task has some ten to twenty statements: most die on the way.
 _DEATHS = st.integers(min_value=0, max_value=25)
 _SUBMIT = _step(
     Disturbed.submit,
     number=_NUMBERS,
-    version=_NUMBERS,
+    version=st.integers(min_value=0, max_value=2),
     categories=st.sampled_from([(), ("Xã hội",), ("Kinh tế", "Xã hội")]),
     visible_from=st.sampled_from([None, None, None, PAST, FUTURE]),
     restore=st.booleans(),
@@ -179,7 +180,7 @@ _SUBMIT = _step(
 # How often each is drawn; what needs others before it comes together only if those are frequent.
 _STEPS: list[tuple[int, st.SearchStrategy[Any]]] = [
     (6, _SUBMIT),
-    (2, _step(Disturbed.retract, number=_NUMBERS)),
+    (3, _step(Disturbed.retract, number=_NUMBERS)),
     (1, _step(Disturbed.relay, room=st.integers(min_value=1, max_value=8))),
     (4, _step(Disturbed.deliver, chosen=_WHICH, dies_before=_DEATHS)),
     (6, _step(Disturbed.work, rounds=st.integers(min_value=1, max_value=4))),

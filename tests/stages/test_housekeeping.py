@@ -45,6 +45,7 @@ def test_two_that_begin_it_at_once_owe_it_once(database: Sessions) -> None:
 def test_it_comes_due_again_in_an_hour(session: Session) -> None:
     begin_housekeeping(session)
     (obligation,) = owed(session, "housekeeping")
+    prepare_partitions(session.connection(), at=datetime.now(UTC))
 
     fates = keep_house(session, {obligation: obligation}, retention=FOR_EVER)
 
@@ -87,8 +88,31 @@ def test_answers_are_forgotten_after_a_day(session: Session) -> None:
         session.execute(kept.values(created_at=func.now() - timedelta(hours=age)))
     begin_housekeeping(session)
     (obligation,) = owed(session, "housekeeping")
+    prepare_partitions(session.connection(), at=datetime.now(UTC))
 
     keep_house(session, {obligation: obligation}, retention=FOR_EVER)
 
     assert session.scalars(select(IdempotencyRow.key)).all() == ["new"]
     assert session.scalar(select(func.count()).select_from(EventTaskRow)) == 1
+
+
+def test_partitions_are_made_in_a_start_of_their_own(session: Session) -> None:
+    begin_housekeeping(session)
+    (obligation,) = owed(session, "housekeeping")
+
+    fates = keep_house(session, {obligation: obligation}, retention=FOR_EVER)
+
+    assert fates == {obligation: Postponed()}
+
+
+def test_a_long_dump_puts_it_off_and_is_no_failure(database: Sessions) -> None:
+    with database.begin() as session:
+        begin_housekeeping(session)
+
+    with database() as dumping, database.begin() as session:
+        dumping.execute(text("LOCK TABLE event_default IN ACCESS SHARE MODE"))
+        (obligation,) = owed(session, "housekeeping")
+        fate = keep_house(session, {obligation: obligation}, retention=FOR_EVER)[obligation]
+
+    assert isinstance(fate, Postponed)
+    assert fate.at is not None

@@ -146,14 +146,22 @@ def test_one_stage_is_resumed_while_another_stays_paused(session: Session) -> No
 def test_what_had_begun_goes_on_and_its_next_try_waits(session: Session) -> None:
     event = emit(session, EventType.ARTICLE_RECEIVED, new_id(), {"sequence": 1})
     (parcel,) = lease_due(session, Queue.PIPELINE, room=1)
-    pause(session, Stage.ENRICH, reason=None)
-
     (begun,) = begin(session, parcel.task, parcel.event_ids, parcel.token)
+
+    pause(session, Stage.ENRICH, reason=None)
     settle(session, {begun: Failed(error="ValueError: bad")})
 
     assert begun.event_id == event
     assert sent(session) == []
     assert backlogs(session)["enrich"].waiting == 1
+
+
+def test_what_stands_in_redis_when_its_stage_is_paused_does_not_begin(session: Session) -> None:
+    backlog(session, 1)
+    (parcel,) = lease_due(session, Queue.PIPELINE, room=1)
+    pause(session, Stage.ENRICH, reason=None)
+
+    assert begin(session, parcel.task, parcel.event_ids, parcel.token) == []
 
 
 def test_a_message_that_is_lost_while_its_stage_is_paused_waits_as_well(session: Session) -> None:

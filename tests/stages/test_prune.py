@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
+from publisher.briefly import LOCK_TIMEOUT
 from publisher.database import Sessions
 from publisher.events import EventType
 from publisher.housekeeping import begin_housekeeping, keep_house
@@ -24,7 +25,6 @@ from publisher.outbox.emit import emit
 from publisher.outbox.obligation import Postponed
 from publisher.outbox.watch import replay
 from publisher.partitions import Partition, partitions, prepare_partitions
-from publisher.prune.days import LOCK_TIMEOUT
 from publisher.prune.retention import Retention
 from publisher.prune.slices import Slice, prune_slice
 from publisher.publish import store_publications

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from publisher.database import Sessions
+from publisher.pauses import Stage, tasks_of
 from publisher.schema import PauseRow, ShardLeaseRow
 from workers.overview import overview
 
@@ -105,7 +106,10 @@ def _answered(error: SQLAlchemyError) -> bool:
 
 
 def _paused(session: Session) -> tuple[str, ...]:
-    return tuple(session.scalars(select(PauseRow.task).order_by(PauseRow.task)))
+    # Endpoints are paused under their ids; those are no tasks, and there may be very many of them.
+    tasks = [task for stage in Stage for task in tasks_of(stage)]
+    paused = select(PauseRow.task).where(PauseRow.task.in_(tasks)).order_by(PauseRow.task)
+    return tuple(session.scalars(paused))
 
 
 def _shards_held(session: Session) -> int:

@@ -1,4 +1,5 @@
-# One image for every process of the system; docker-compose.yml says which command each container runs.
+# One image for every process of the system, and one for what stands in front of several web processes;
+# docker-compose.yml says which command each container runs.
 
 FROM python:3.13-slim AS build
 WORKDIR /build
@@ -14,7 +15,18 @@ COPY workers workers
 RUN python -m venv --without-pip /opt/publisher \
  && python -m pip --python /opt/publisher/bin/python install --no-index --find-links wheels .
 
-FROM python:3.13-slim
+# From the same base, so that its health check is written in Python, too.
+FROM python:3.13-slim AS front
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends haproxy \
+ && rm -rf /var/lib/apt/lists/*
+COPY workers/haproxy.cfg /etc/haproxy/haproxy.cfg
+WORKDIR /tmp
+USER haproxy
+EXPOSE 8000
+CMD ["haproxy", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
+
+FROM python:3.13-slim AS publisher
 RUN useradd --system --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin publisher
 COPY --from=build /opt/publisher /opt/publisher
 ENV PATH=/opt/publisher/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

@@ -5,10 +5,10 @@ run = .venv/bin/python -m
 ARGS =
 
 .DEFAULT_GOAL := help
-.PHONY: help .venv demo test check bench
+.PHONY: help .venv demo test check bench compose-check
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[.a-z-]+:.*## / { printf "make %-13s  %s\n", $$1, $$2 }' Makefile
 
 .venv: ## Make the virtual environment, or renew it when requirements.lock changed
 	@sh .ci/venv
@@ -27,3 +27,6 @@ check: .venv ## Check style, types, and who imports whom
 
 bench: .venv ## Measure, and write benchmarks/latest.json
 	$(run) benchmarks $(ARGS)
+
+compose-check: .venv ## Try docker-compose.yml for real, on a machine with Docker
+	@exec .venv/bin/python .ci/compose-check $(ARGS)

@@ -242,6 +242,8 @@ def fresh_system(engine: Engine, postgres_url: str, redis_url: str, folder: Path
     }
     app.conf.broker_url = redis_url
     app.conf.broker_transport_options["global_keyprefix"] = REDIS_PREFIX
+    # Celery keeps its connections, and the Redis of the test before may be gone.
+    app._after_fork()
     if not is_empty(engine):
         empty(engine)
     with Redis.from_url(redis_url) as redis:

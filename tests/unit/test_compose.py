@@ -36,7 +36,7 @@ def stages() -> dict[str, str]:
 def front(*words: str) -> list[str]:
     """Return what follows these words in the front's configuration."""
     start = re.escape(" ".join(words))
-    return re.findall(rf"^\s*{start}\s+(.+)$", read("front/haproxy.cfg"), re.MULTILINE)
+    return re.findall(rf"^\s*{start}\s+(.+)$", read("workers/haproxy.cfg"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -110,7 +110,7 @@ def test_a_health_check_is_a_program_that_compiles() -> None:
 def test_the_front_sends_nothing_twice_and_limits_no_body() -> None:
     assert ["conn-failure"] == front("retry-on")
     assert ["1"] == front("option redispatch")
-    assert "http-buffer-request" not in read("front/haproxy.cfg")
+    assert "http-buffer-request" not in read("workers/haproxy.cfg")
     assert ["web 20 web:8000"] == front("server-template")
 
 

@@ -9,12 +9,13 @@ from itertools import count
 from typing import Any
 
 import httpx
-from compose_check.failure import CheckError
+from compose_check.failure import CheckError, wait_for
 
 _NUMBERS = count(1)
 # While a process starts again, and PostgreSQL with it.
 _PATIENCE_S = 300
 _PAUSE_S = 0.3
+_SOME = 25
 
 
 def article(*, padding: int = 0) -> dict[str, Any]:
@@ -60,6 +61,15 @@ class Load:
                 self._over.set()
         for one in sending:
             one.result()
+
+    def goes_on(self) -> None:
+        """Wait until more articles were accepted.
+
+        Raises:
+            CheckError: when that takes too long.
+        """
+        enough = len(self.accepted) + _SOME
+        wait_for(lambda: range(enough - len(self.accepted)), "articles to accept", within_s=_PATIENCE_S)
 
     def _send_articles(self, keeps_connection: bool, pause_s: float) -> None:
         headers = self._headers if keeps_connection else {**self._headers, "Connection": "close"}

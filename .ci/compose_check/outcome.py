@@ -38,16 +38,24 @@ class Outcome:
             CheckError: when one is missing somewhere, or was told of in two messages.
         """
         wanted = set(accepted)
-        wait_for(lambda: wanted - set(self._published()), "not published", within_s=within_s)
-        newest = set(accepted[-_SURELY_IN_FEED:])
-        wait_for(lambda: newest - self._in_feed(), "not in the feed", within_s=within_s)
+        self.is_kept(accepted, within_s=within_s)
         wait_for(lambda: wanted - set(self._told()), "not told to the receiver", within_s=within_s)
-        wait_for(self._undelivered, "deliveries that have not succeeded", within_s=within_s)
         told = self._told()
         check_that((one for one in wanted if len(told[one]) != 1), "told of in more than one message")
         check_that(self._messages() - set().union(*told.values()), "messages that the receiver never got")
         revised = (one["id"] for one in self._articles() if one["id"] in wanted and one["sequence"] != 1)
         check_that(revised, "came in more than once")
+
+    def is_kept(self, accepted: Sequence[str], *, within_s: float = 180) -> None:
+        """Wait until every accepted article is public, and every delivery on record has succeeded.
+
+        Raises:
+            CheckError: when one is missing.
+        """
+        newest = set(accepted[-_SURELY_IN_FEED:])
+        wait_for(lambda: set(accepted) - set(self._published()), "not published", within_s=within_s)
+        wait_for(lambda: newest - self._in_feed(), "not in the feed", within_s=within_s)
+        wait_for(self._undelivered, "deliveries that have not succeeded", within_s=within_s)
 
     def _published(self) -> Iterator[str]:
         return (one["id"] for one in self._articles() if one["status"] == "published")

@@ -43,11 +43,16 @@ class Check:
         )
         self._outcome = Outcome(self.api(), subscription)
 
-    def settle(self) -> None:
-        """Wait until all that was accepted is public and delivered, and everything is healthy."""
+    @property
+    def outcome(self) -> Outcome:
+        """What has become of what was accepted."""
         if self._outcome is None:
             raise CheckError("nobody has subscribed yet")
-        self._outcome.settle(self.accepted)
+        return self._outcome
+
+    def settle(self) -> None:
+        """Wait until all that was accepted is public and delivered, and everything is healthy."""
+        self.outcome.settle(self.accepted)
         wait_for(self.installation.unhealthy, "not healthy", within_s=_HEALTHY_WITHIN_S)
 
 
@@ -114,12 +119,14 @@ def kills(check: Check) -> str:
     load = Load(check.installation.front, check.key, patient=True)
     with load.running(clients=4, pause_s=0.2):
         for service in _ALL:
+            load.goes_on()
             actions.kill(check.installation, service)
             time.sleep(1)
             actions.start_again(check.installation, service)
-            time.sleep(3)
         for service in OURS:
+            load.goes_on()
             actions.crash(check.installation, service)
+        load.goes_on()
     check_that(load.failures, "not accepted")
     check.accepted += load.accepted
     check.settle()
@@ -145,7 +152,7 @@ def down_and_up(check: Check) -> str:
     """`docker compose down` and `up` keep the data."""
     check.installation.compose("down")
     check.installation.compose("up", "--detach", "--wait")
-    check.settle()
+    check.outcome.is_kept(check.accepted)
     return f"{len(check.accepted)} articles"
 
 

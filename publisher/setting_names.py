@@ -25,9 +25,9 @@ def warn_of_slips(names: Iterable[str]) -> None:
 
 @cache
 def _warn_of(name: str) -> None:
-    # Settings are read before logs are configured; standard output belongs to the commands' results.
-    configured = structlog.is_configured()
-    log = structlog.get_logger("publisher.settings") if configured else _log_on_stderr()
+    # Settings are read before logs are sent anywhere; standard output belongs to the commands' results.
+    ours = isinstance(structlog.get_config()["logger_factory"], structlog.stdlib.LoggerFactory)
+    log = structlog.get_logger("publisher.settings") if ours else _log_on_stderr()
     log.warning("settings.unknown", name=name)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from publisher.errors import SettingsError
@@ -83,7 +84,7 @@ def test_names_that_are_known_or_not_ours_are_no_cause_for_a_warning(
 def test_a_warning_leaves_standard_output_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("structlog.is_configured", lambda: False)
+    monkeypatch.setattr("structlog.get_config", lambda: {"logger_factory": structlog.PrintLoggerFactory()})
     monkeypatch.setenv("PUBLISHER_COLOUR", "x")
 
     load_settings()

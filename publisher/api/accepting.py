@@ -106,10 +106,11 @@ class AcceptQueue:
             self._see_to_it()
             await asyncio.wait({storing})
             self._hanging -= 1
-        error = storing.exception()
-        # Whatever it was, nobody is left without an answer.
-        unknown = [error if isinstance(error, Exception) else RuntimeError("not stored")] * len(together)
-        _tell(together, storing.result() if error is None else unknown)
+        try:
+            results = storing.result()
+        except Exception as error:  # a bug; nobody is left without an answer for that
+            results = [error] * len(together)
+        _tell(together, results)
 
 
 def _tell(together: Sequence[_Waiting], results: Sequence[Result]) -> None:

@@ -374,3 +374,21 @@ def test_an_article_of_nearly_two_megabytes_is_taken(client: httpx.Client) -> No
     body = sent(client, content_text="Nước lên. " * 120_000)
 
     assert body["outcome"] == "created"
+
+
+def test_nobody_waits_for_ever_when_a_bug_comes_between_commit_and_answer(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raise_it(*_: object, **__: object) -> None:
+        raise ValueError("a bug")
+
+    one = article()
+    with api.client(Scope.ARTICLES_WRITE) as client, monkeypatch.context() as broken:
+        broken.setattr("publisher.api.accepting.report_accepted", raise_it)
+        first = client.post("/v1/articles", json=one)
+    # The server closes a connection after such an answer.
+    with api.client(Scope.ARTICLES_WRITE) as client:
+        again = client.post("/v1/articles", json=one)
+
+    assert first.status_code == 500
+    assert (again.status_code, again.json()["outcome"]) == (200, "unchanged")

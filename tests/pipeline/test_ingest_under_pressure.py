@@ -1,7 +1,7 @@
 """More comes in than can be stored: 429 or 503 with Retry-After, nothing half-accepted, memory bounded.
 
-Guards: `lock_timeout` and the patience of `store_together`; the crowd that `Edge` lets in; the bytes that
-`BodyLimit` holds; one transaction for an article, its event and the answer to its Idempotency-Key.
+Guards: `lock_timeout`; the crowd that `Edge` lets in; the bytes that `BodyLimit` holds; one transaction for
+an article, its event and the answer to its Idempotency-Key.
 """
 
 import socket

@@ -1,6 +1,7 @@
 """What the tests of single stages share: a real database, empty at the start of each test."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from publisher.database import Sessions, connect, sessions
 from publisher.events import EventType, Routes
 from tests.databases import empty, is_empty
+from tests.stages.command import Publisher, publisher_on
 
 ROUTES: Routes = {
     EventType.ARTICLE_RECEIVED: ("enrich",),
@@ -48,3 +50,18 @@ def session(engine: Engine) -> Iterator[Session]:
     with sessions(engine, ROUTES)() as session:
         yield session
         session.rollback()
+
+
+@pytest.fixture
+def publisher(
+    database: Sessions,
+    postgres_url: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Publisher:
+    """Runs a command on the test's database, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PUBLISHER_DATABASE_URL", postgres_url)
+    monkeypatch.setenv("PUBLISHER_TAG_DOMAIN", "news.example")
+    return publisher_on(capsys, monkeypatch)

@@ -14,7 +14,7 @@ from publisher.article import ArticleStatus
 from publisher.database import Sessions
 from publisher.schema import ArticleRow, EventTaskRow, RevisionRow
 from tests.stages.api_server import running_api
-from tests.stages.command import Publisher, publisher_on
+from tests.stages.command import Publisher
 
 PAGE = """Cần Thơ, Ngày 02/05/2024
 
@@ -30,21 +30,6 @@ Các hộ đồng ý thử trong ba tháng, sau đó cùng phường đo lại l
 
 Theo: baophuong.example
 """
-
-
-@pytest.fixture
-def publisher(
-    database: Sessions,
-    postgres_url: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> Publisher:
-    """Runs a command on the test's database, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PUBLISHER_DATABASE_URL", postgres_url)
-    monkeypatch.setenv("PUBLISHER_TAG_DOMAIN", "news.example")
-    return publisher_on(capsys, monkeypatch)
 
 
 def article(**members: Any) -> str:

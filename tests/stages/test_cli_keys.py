@@ -1,26 +1,10 @@
 """`publisher key …`, on a real database."""
 
-from pathlib import Path
-
 import pytest
 
 from publisher.access import Scope, find_key
 from publisher.database import Sessions
-from tests.stages.command import Publisher, publisher_on
-
-
-@pytest.fixture
-def publisher(
-    database: Sessions,
-    postgres_url: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> Publisher:
-    """Runs a command on the test's database, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PUBLISHER_DATABASE_URL", postgres_url)
-    return publisher_on(capsys, monkeypatch)
+from tests.stages.command import Publisher
 
 
 @pytest.mark.parametrize(

@@ -13,24 +13,10 @@ from publisher.ingest.record import record
 from publisher.ingest.submission import Submission
 from publisher.outbox.emit import emit
 from publisher.schema import EventTaskRow
-from tests.stages.command import Publisher, publisher_on
+from tests.stages.command import Publisher
 from workers.running import write_running
 
 NOTHING = {"waiting": 0, "in_flight": 0, "oldest_age_s": 0, "stuck": 0}
-
-
-@pytest.fixture
-def publisher(
-    database: Sessions,
-    postgres_url: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> Publisher:
-    """Runs a command on the test's database, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PUBLISHER_DATABASE_URL", postgres_url)
-    return publisher_on(capsys, monkeypatch)
 
 
 @pytest.fixture

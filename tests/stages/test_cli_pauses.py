@@ -1,7 +1,5 @@
 """`publisher pause | resume`, and what `status` shows of it, on a real database."""
 
-from pathlib import Path
-
 import psycopg
 import pytest
 from sqlalchemy import select
@@ -12,22 +10,8 @@ from publisher.ids import new_id
 from publisher.outbox.emit import emit_all
 from publisher.outbox.lease import due_queues, lease_due
 from publisher.schema import EventTaskRow, PauseRow
-from tests.stages.command import Publisher, publisher_on
+from tests.stages.command import Publisher
 from tests.stages.subscribers import Subscribers
-
-
-@pytest.fixture
-def publisher(
-    database: Sessions,
-    postgres_url: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> Publisher:
-    """Runs a command on the test's database, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PUBLISHER_DATABASE_URL", postgres_url)
-    return publisher_on(capsys, monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -15,25 +14,11 @@ from publisher.ids import new_id
 from publisher.outbox.emit import emit_all
 from publisher.partitions import partitions, prepare_partitions
 from publisher.schema import DeliveryRow, EventRow, EventTaskRow
-from tests.stages.command import Publisher, publisher_on
+from tests.stages.command import Publisher
 from workers.commands.progress import progress
 
 NOW = datetime.now(UTC)
 OLD = NOW - timedelta(days=45)
-
-
-@pytest.fixture
-def publisher(
-    database: Sessions,
-    postgres_url: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> Publisher:
-    """Runs a command on the test's database, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PUBLISHER_DATABASE_URL", postgres_url)
-    return publisher_on(capsys, monkeypatch)
 
 
 @pytest.fixture(autouse=True)

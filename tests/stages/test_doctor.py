@@ -18,7 +18,7 @@ from publisher.outbox.emit import emit
 from publisher.partitions import prepare_partitions
 from publisher.pauses import Stage, pause
 from publisher.schema import EventTaskRow
-from tests.stages.command import Publisher, publisher_on
+from tests.stages.command import Publisher
 from tests.stages.subscribers import Subscribers
 from workers.doctor.finding import Level
 from workers.doctor.machine import room
@@ -31,22 +31,13 @@ NOWHERE = "127.0.0.1:1"
 
 
 @pytest.fixture
-def publisher(
-    database: Sessions,
-    postgres_url: str,
-    redis_url: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> Publisher:
+def publisher(publisher: Publisher, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Publisher:
     """Runs a command on the test's servers, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PUBLISHER_DATABASE_URL", postgres_url)
     monkeypatch.setenv("PUBLISHER_REDIS_URL", redis_url)
     monkeypatch.setenv("PUBLISHER_SECRET_KEY", KEY)
     # Nobody waits for the answers of workers that there are not.
     monkeypatch.setattr("workers.doctor.work._PING_S", 0.1)
-    return publisher_on(capsys, monkeypatch)
+    return publisher
 
 
 @pytest.fixture

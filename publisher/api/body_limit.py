@@ -60,7 +60,8 @@ class BodyLimit:
         self._held += size
         if taken > self._limit:
             return _too_large(self._limit)
-        if self._held > self._most_held:
+        # Who has all of its body already is not turned away for what others hold.
+        if size and self._held > self._most_held:
             refusal = unavailable("too many bodies are being received; come back later")
             return replace(refusal, headers={**refusal.headers, **_CLOSE})
         return None

@@ -70,18 +70,18 @@ FROM wish, locked WHERE locked.id = wish.endpoint_id AND endpoint.id = locked.id
 """)
 
 
-def flush(session: Session, reports: Sequence[Report]) -> int:
-    """Record attempts whose shards still carry our token; return how many.
+def flush(session: Session, reports: Sequence[Report]) -> list[Report]:
+    """Record attempts whose shards still carry our token; return those.
 
     The rest belongs to another sender by now, which will have sent it again: it changes nothing.
     """
     ours = _ours(session, reports)
     if not ours:
-        return 0
+        return []
     if pauses := _pauses(ours):
         session.execute(_PAUSE, {"wishes": _as_json(pauses)})
     session.execute(_RECORD, {"reports": _as_json([_row(one) for one in ours])})
-    return len(ours)
+    return ours
 
 
 def disable_gone(session: Session, report: Report) -> bool:

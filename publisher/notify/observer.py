@@ -20,9 +20,9 @@ class Observer:
     def ended(self, report: Report) -> None:
         """Hear what came of an attempt, before it is recorded."""
 
-    def recorded(self, reports: Sequence[Report], *, ours: int) -> None:
+    def recorded(self, reports: Sequence[Report], *, not_ours: int) -> None:
         """Hear that reports are in the record.
 
         Args:
-            ours: how many; the rest belongs to another sender by now, which sends it again.
+            not_ours: how many more there were; another sender sends those again.
         """

@@ -201,13 +201,13 @@ class Pump:
                     log.warning("endpoint.gone", endpoint_id=str(endpoint_id))
             recorded = await self._ask(lambda session: flush(session, reports))
             self._in_hand.forget(reports)
-            self._observer.recorded(reports, ours=recorded)
+            self._observer.recorded(recorded, not_ours=len(reports) - len(recorded))
         succeeded = sum(one.answer.succeeded for one in reports)
         log.info(
             "pump.recorded",
             succeeded=succeeded,
             failed=len(reports) - succeeded,
-            not_ours=len(reports) - recorded,
+            not_ours=len(reports) - len(recorded),
         )
 
     async def _finish_sending(self) -> None:

@@ -56,7 +56,7 @@ class SenderByHand:
         if claimed in self.in_flight:
             self.in_flight.remove(claimed)
         with self._sessions.begin() as session:
-            return flush(session, [_report(claimed, status)])
+            return len(flush(session, [_report(claimed, status)]))
 
     def die(self) -> Sequence[Claimed]:
         """Be killed, and started again once the leases have run out; return what was in flight."""

@@ -17,7 +17,7 @@ from publisher.notify.flush import Report, disable_gone, flush
 from publisher.notify.outcome import Answer, DeliveryState, judge
 from publisher.notify.secrets import SecretBox
 from publisher.notify.shards import Lease, beat
-from publisher.schema import DeliveryRow, EndpointRow, EndpointSecretRow
+from publisher.schema import DeliveryRow, EndpointRow, EndpointSecretRow, ShardLeaseRow
 from tests.stages.subscribers import BOX, Subscribers, leases_end
 from tests.waiting import eventually
 
@@ -62,7 +62,7 @@ def test_a_pump_that_slept_past_its_lease_changes_nothing(database: Sessions, st
         recorded = flush(session, reports)
 
     (delivery,) = some.deliveries()
-    assert (recorded, disabled) == (0, False)
+    assert (recorded, disabled) == ([], False)
     assert (delivery.state, delivery.attempts, some.attempts()) == (PENDING, 0, [])
     assert some.endpoint(reader).enabled
 
@@ -102,7 +102,7 @@ def test_a_header_that_is_no_text_can_be_recorded(database: Sessions) -> None:
     with some.sessions.begin() as session:
         recorded = flush(session, report_of(found, answer))
 
-    assert recorded == 1
+    assert len(recorded) == 1
     assert some.attempts()[0].response_headers == {"retry-after": "?? soon"}
 
 
@@ -215,3 +215,26 @@ def test_what_is_put_aside_is_locked_in_the_order_of_ids(database: Sessions) -> 
 
     assert not locked_too_soon
     assert {one.id: one.state for one in some.deliveries()} == {low: HELD, high: CANCELLED}
+
+
+def test_one_shard_that_was_lost_costs_no_report_of_the_others(database: Sessions) -> None:
+    some = Subscribers(database)
+    for _ in range(2):
+        some.tell(some.subscribe(), some.subscribe())
+    with database.begin() as session:
+        _, found = claimed_by(session, new_id())
+    lost = found.deliveries[0].shard
+    with database.begin() as session:
+        session.execute(
+            update(ShardLeaseRow)
+            .where(ShardLeaseRow.shard == lost)
+            .values(holder=new_id(), token=ShardLeaseRow.token + 1)
+        )
+    reports = report_of(found, Answer(status=204))
+    kept = [one for one in reports if one.claimed.shard != lost]
+
+    with database.begin() as session:
+        recorded = flush(session, reports)
+
+    assert recorded == kept
+    assert len(some.attempts()) == len(kept)

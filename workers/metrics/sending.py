@@ -73,11 +73,9 @@ class SenderMeters(Observer):
             # Two clocks: ours may be behind.
             self._delivered.observe(max(0.0, (report.ended_at - claimed.accepted_at).total_seconds()))
 
-    def recorded(self, reports: Sequence[Report], *, ours: int) -> None:
+    def recorded(self, reports: Sequence[Report], *, not_ours: int) -> None:
         """Count what came to an end with these reports, and what was not ours."""
-        self._not_ours.inc(len(reports) - ours)
-        if ours < len(reports):
-            return  # which of them, the new holder of the shard will tell
+        self._not_ours.inc(not_ours)
         for state in _FINAL:
             ended = sum(one.outcome.state is state for one in reports)
             if ended:

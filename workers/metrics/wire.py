@@ -59,7 +59,7 @@ class Wire:
             self._mouth.send(said)
         except BlockingIOError:
             select.select([], [self._mouth], [], _PATIENCE_S)
-            with suppress(BlockingIOError):
+            with suppress(OSError):
                 self._mouth.send(said)
 
     def hear(self, count: Callable[[Tally], None]) -> None:

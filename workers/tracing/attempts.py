@@ -55,6 +55,6 @@ class TracedAttempts(Observer):
         attributes = {} if answer.status is None else {"http.response.status_code": answer.status}
         span.end(attributes, error=None if answer.succeeded else answer.error or str(answer.status))
 
-    def recorded(self, reports: Sequence[Report], *, ours: int) -> None:
+    def recorded(self, reports: Sequence[Report], *, not_ours: int) -> None:
         """Pass on that reports are in the record."""
-        self._other.recorded(reports, ours=ours)
+        self._other.recorded(reports, not_ours=not_ours)

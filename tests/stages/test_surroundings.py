@@ -20,11 +20,10 @@ from tests.servers import postgres_in
 from tests.stages.api_server import running_api
 from tests.stages.command import Publisher, publisher_on
 from tests.waiting import eventually
-from workers.connections import POOLS, Kind, engine_of
-from workers.opening import open_database, prepare_database, warn_of_database
+from workers.connections import Kind, engine_of
+from workers.opening import open_database, prepare_database
 from workers.surroundings import postgres as surroundings
 from workers.surroundings.concern import clock_concern
-from workers.surroundings.crowding import Crowd, crowd
 from workers.surroundings.database_concerns import (
     LongTransactions,
     OpenTransaction,
@@ -436,47 +435,3 @@ def test_a_clock_that_differs_by_more_than_a_second_is_a_concern(theirs: datetim
 def test_the_clock_of_this_machine_agrees_with_itself(database: Sessions) -> None:
     with database() as session:
         assert database_clock(session.connection()) is None
-
-
-def test_processes_are_counted_with_their_whole_pools(database: Sessions, postgres_url: str) -> None:
-    def named(name: str) -> Engine:
-        return create_engine(postgres_url, connect_args={"application_name": name})
-
-    engines = [named("publisher web 1"), named("publisher web 1"), named("publisher web 2"), named("psql")]
-    held = [engine.connect() for engine in engines]
-
-    with database() as session:
-        found = crowd(session.connection(), joining={Kind.WORKER: 4}, pid=2)
-
-    for connection, engine in zip(held, engines, strict=True):
-        connection.close()
-        engine.dispose()
-    assert (found.processes[Kind.WEB], found.processes[Kind.WORKER]) == (1, 4)
-    assert found.others >= 1
-    assert found.wanted >= POOLS[Kind.WEB] + 4 * POOLS[Kind.WORKER] + found.others
-
-
-def test_too_many_connections_are_a_concern_that_names_who_wants_them() -> None:
-    crowded = Crowd(processes={Kind.WEB: 4, Kind.WORKER: 8}, others=5, room=97)
-    just_enough = Crowd(processes={Kind.WEB: 4}, others=17, room=97)
-
-    concern = crowded.as_concern()
-
-    assert concern is not None
-    assert concern.found == (
-        "the processes may open 101 connections (4 web × 20, 8 worker × 2, 5 of others),"
-        " and PostgreSQL has room for 97"
-    )
-    assert "max_connections" in concern.advice
-    assert just_enough.as_concern() is None
-
-
-def test_a_warning_at_start_stops_nothing(engine: Engine, postgres_url: str) -> None:
-    settings = load_settings(database_url=postgres_url)
-
-    with capture_logs() as logs:
-        warn_of_database(engine, settings, {Kind.WEB: 1_000})
-
-    (line,) = [one for one in logs if one["event"] == "connections.too_many"]
-    assert line["log_level"] == "warning"
-    assert "1000 web × 20" in line["found"]

@@ -2,6 +2,9 @@
 
 from sqlalchemy import Engine, text
 
+from publisher.database import Sessions
+from tests.waiting import eventually
+
 _FILLED = """
 SELECT coalesce(string_agg(format('%I', relname), ', '), '')
 FROM pg_class
@@ -13,6 +16,9 @@ SELECT NOT EXISTS (SELECT FROM article) AND NOT EXISTS (SELECT FROM event)
    AND NOT EXISTS (SELECT FROM event_task) AND NOT EXISTS (SELECT FROM step)
    AND NOT EXISTS (SELECT FROM endpoint) AND NOT EXISTS (SELECT FROM message)
    AND (SELECT count(*) FROM label) = 1
+"""
+_WAITING = """
+SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
 """
 _ALL = "018f0000-0000-7000-8000-000000000001"
 
@@ -33,3 +39,14 @@ def empty(engine: Engine) -> None:
         )
         connection.execute(text("INSERT INTO feed (label_id) VALUES (:id)"), {"id": _ALL})
         connection.execute(text("INSERT INTO shard_lease (shard) SELECT generate_series(0, 63)"))
+
+
+def until_somebody_waits(sessions: Sessions) -> None:
+    """Return once a transaction waits for a lock in this database."""
+
+    def waiting() -> int:
+        # A transaction of its own each time: within one, PostgreSQL shows the same picture again.
+        with sessions() as session:
+            return session.scalar(text(_WAITING)) or 0
+
+    eventually(waiting)

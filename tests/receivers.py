@@ -92,6 +92,10 @@ class Receivers:
         """Return what came in, in its order; on one path, or on all."""
         return [one for one in list(self._received) if path is None or one.path == path]
 
+    def answer(self, answering: Answering) -> None:
+        """Answer in another way from now on."""
+        self._answering = answering
+
     def release(self) -> None:
         """Answer all that is held."""
         self._loop.call_soon_threadsafe(self._release)

@@ -14,6 +14,7 @@ from celery import bootsteps
 
 from publisher.database import Channel, sessions
 from publisher.notify.client import WebhookClient
+from publisher.notify.flights import most_in_flight
 from publisher.notify.pump import DRAIN_S, SLOTS, Pump
 from publisher.notify.secrets import SecretBox
 from workers.app import PublisherApp
@@ -71,7 +72,7 @@ class PumpThread:
         settings = self._app.settings
         self._loop = asyncio.get_running_loop()
         engine = engine_of(settings, Kind.SENDER)
-        client = WebhookClient(allowed=settings.allowed_networks, connections=SLOTS)
+        client = WebhookClient(allowed=settings.allowed_networks, connections=most_in_flight(SLOTS))
         spans = spans_of("sender")
         pump = Pump(
             sessions(engine, self._app.routes),

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import (
@@ -11,7 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     LargeBinary,
     Select,
-    Update,
+    Uuid,
     and_,
     any_,
     case,
@@ -56,6 +56,19 @@ class Audience:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Made:
+    """How far a start came.
+
+    Attributes:
+        after: the endpoint to go on after; None: there are no more.
+        overtaken: deliveries of older sequences that are not over, to be given to `cancel`.
+    """
+
+    after: UUID | None = None
+    overtaken: Collection[UUID] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Slice:
     """Endpoints by their ids: those after the first one, up to and with the last one."""
 
@@ -69,13 +82,11 @@ class _Slice:
         )
 
 
-def make_deliveries(
-    session: Session, audience: Audience, *, after: UUID | None, deadline: float
-) -> UUID | None:
-    """Write the deliveries of a message, slice by slice; return where to go on, or None if that was all.
+def make_deliveries(session: Session, audience: Audience, *, after: UUID | None, deadline: float) -> Made:
+    """Write the deliveries of a message, slice by slice.
 
     What exists already stays as it is, so any slice may be written again. What waits of the article's older
-    sequences is cancelled where the new one goes, tried or not, so that the old text never comes last;
+    sequences is overtaken where the new one goes, tried or not, so that the old text never comes last;
     whoever has a newer one already is left out.
 
     Args:
@@ -83,19 +94,43 @@ def make_deliveries(
         deadline: by `time.monotonic`; no slice is begun after it, but one is always written.
     """
     if not audience.filter_hashes and audience.only is None and not audience.retraction:
-        return None
+        return Made()
     # What is older than the first sequence does not exist.
     older = audience.article_id is not None and audience.sequence != 1
+    overtaken: list[UUID] = []
     while True:
         rest = _Slice(after=after)
         last = session.scalar(_endpoints(audience, rest).offset(SLICE - 1).limit(1))
         piece = _Slice(after=after, last=last)
         session.execute(_insert(audience, piece))
         if older:
-            session.execute(_cancel(audience, piece))
+            overtaken += session.scalars(_overtaken(audience, piece))
         if last is None or time.monotonic() >= deadline:
-            return last
+            return Made(after=last, overtaken=overtaken)
         after = last
+
+
+def cancel(session: Session, overtaken: Collection[UUID]) -> None:
+    """Cancel what waits of these deliveries.
+
+    Once for all messages of a transaction: whoever changes deliveries locks them in the order of their ids.
+    """
+    if not overtaken:
+        return
+    named = DeliveryRow.id == any_(literal(list(overtaken), ARRAY(Uuid)))
+    locked = (
+        select(DeliveryRow.id)
+        .where(named, DeliveryRow.state.in_(_UNFINISHED))
+        .order_by(DeliveryRow.id)
+        .with_for_update()
+        .cte("locked")
+    )
+    session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.id.in_(select(locked.c.id)))
+        .values(state=DeliveryState.CANCELLED, next_attempt_at=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _endpoints(audience: Audience, piece: _Slice) -> Select[UUID]:
@@ -140,30 +175,29 @@ def _insert(audience: Audience, piece: _Slice) -> Insert:
         "sequence": literal(audience.sequence, DeliveryRow.sequence.type),
         "shard": EndpointRow.shard,
         "state": case((EndpointRow.enabled, DeliveryState.PENDING), else_=DeliveryState.HELD),
-        "next_attempt_at": case((EndpointRow.enabled, func.now()), else_=null()),
+        "next_attempt_at": case((EndpointRow.enabled, _due(audience)), else_=null()),
     }
     rows = select(*columns.values()).where(*chosen).order_by(EndpointRow.id)
     return insert(DeliveryRow).from_select(list(columns), rows).on_conflict_do_nothing()
 
 
-def _cancel(audience: Audience, piece: _Slice) -> Update:
-    superseded = [
-        _older(audience),
-        DeliveryRow.state.in_(_UNFINISHED),
-        piece.holds(DeliveryRow.endpoint_id),
-    ]
+def _due(audience: Audience) -> ColumnElement[datetime]:
+    """Return when a delivery comes due: now; the notice of a retraction, before all that waits beside it."""
+    if not audience.retraction:
+        return func.now()
+    waiting = aliased(DeliveryRow)
+    first = (
+        select(func.min(waiting.next_attempt_at))
+        .where(waiting.shard == EndpointRow.shard, waiting.state == DeliveryState.PENDING)
+        .scalar_subquery()
+    )
+    return func.least(func.now(), first - timedelta(microseconds=1))
+
+
+def _overtaken(audience: Audience, piece: _Slice) -> Select[UUID]:
+    chosen = [_older(audience), DeliveryRow.state.in_(_UNFINISHED), piece.holds(DeliveryRow.endpoint_id)]
     if not audience.retraction:
         new = aliased(DeliveryRow)
         told = and_(new.endpoint_id == DeliveryRow.endpoint_id, new.message_id == audience.message_id)
-        superseded.append(select(new.id).where(told).exists())
-    # Locked in the order of ids, as whoever changes deliveries does.
-    locked = (
-        select(DeliveryRow.id).where(*superseded).order_by(DeliveryRow.id).with_for_update(of=DeliveryRow)
-    )
-    chosen = locked.cte("locked")
-    return (
-        update(DeliveryRow)
-        .where(DeliveryRow.id.in_(select(chosen.c.id)))
-        .values(state=DeliveryState.CANCELLED, next_attempt_at=None)
-        .execution_options(synchronize_session=False)
-    )
+        chosen.append(select(new.id).where(told).exists())
+    return select(DeliveryRow.id).where(*chosen)

@@ -80,12 +80,16 @@ class Room:
         busy: deliveries in its memory: in flight, or not recorded yet.
         flying: requests in flight, by endpoint.
         full: endpoints that take no more at the moment.
+        slow: endpoints that answer slowly.
+        slots_of_slow: how many of the requests may go to those.
     """
 
     slots: int
     busy: Collection[UUID] = ()
     flying: Mapping[UUID, int] = field(default_factory=dict)
     full: Collection[UUID] = ()
+    slow: Collection[UUID] = frozenset()
+    slots_of_slow: int = 0
 
 
 # An index range a shard, so that a long queue in one is never sorted as a whole. `NOT IN` with a subquery is
@@ -146,7 +150,7 @@ def claim(
             "slots": room.slots,
         },
     ).all()
-    chosen = admit([row for row in rows if row.enabled and not row.deleted], room.flying)
+    chosen = admit([row for row in rows if row.enabled and not row.deleted], room)
     messages = _messages(session, {(row.message_id, row.message_time) for row in chosen})
     secrets = live_secrets(session, {row.endpoint_id for row in chosen}, box=box, at=now)
     scrubbed = {row.id for row in chosen if row.message_id not in messages}
@@ -171,17 +175,16 @@ def claim(
     )
 
 
-def admit(rows: Sequence[Row[Any]], flying: Mapping[UUID, int]) -> list[Row[Any]]:
-    """Return the rows that their endpoints take now, in the order given.
-
-    Args:
-        flying: requests in flight, by endpoint.
-    """
-    taken = Counter(flying)
+def admit(rows: Sequence[Row[Any]], room: Room) -> list[Row[Any]]:
+    """Return the rows that their endpoints, and the slow ones together, take now, in the order given."""
+    taken = Counter(room.flying)
+    left = room.slots_of_slow
     admitted = []
     for row in rows:
-        if taken[row.endpoint_id] < limit_of(row.max_in_flight):
+        slow = row.endpoint_id in room.slow
+        if taken[row.endpoint_id] < limit_of(row.max_in_flight) and (left or not slow):
             taken[row.endpoint_id] += 1
+            left -= slow
             admitted.append(row)
     return admitted
 

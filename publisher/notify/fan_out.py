@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from publisher.article import ArticleStatus
 from publisher.database import Channel, wake
 from publisher.events import EventType
-from publisher.notify.audience import Audience, make_deliveries
+from publisher.notify.audience import Audience, Made, cancel, make_deliveries
 from publisher.notify.filters import Filter, asks_for, filter_of, matches
 from publisher.notify.happened import Happened, Published, Retracted
 from publisher.notify.message import message_body
@@ -91,10 +91,16 @@ def store_deliveries(session: Session, messages: Mapping[Obligation, Message]) -
     _store(session, told)
     filters = _filters(session) if told else {}
     first = next(iter(told), None)
+    overtaken: list[UUID] = []
     for one, message in told.items():
         # Every message begun writes a slice: after the deadline only the first, so that each start gets on.
-        late = one is not first and time.monotonic() >= deadline
-        fates[one] = Postponed() if late else _deliver(session, one, _audience(message, filters), deadline)
+        if one is not first and time.monotonic() >= deadline:
+            fates[one] = Postponed()
+            continue
+        made = make_deliveries(session, _audience(message, filters), after=_after(one), deadline=deadline)
+        overtaken += made.overtaken
+        fates[one] = _fate(one, made)
+    cancel(session, overtaken)
     if told:
         wake(session, Channel.DELIVERIES)
     return {one: fate for one, fate in fates.items() if fate is not None}
@@ -190,9 +196,12 @@ def _audience(message: Message, filters: Mapping[bytes, Filter]) -> Audience:
     )
 
 
-def _deliver(session: Session, one: Obligation, audience: Audience, deadline: float) -> Fate:
+def _after(one: Obligation) -> UUID | None:
     cursor = one.data.get(_CURSOR)
-    after = make_deliveries(session, audience, after=UUID(cursor) if cursor else None, deadline=deadline)
-    if after is None:
+    return UUID(cursor) if cursor else None
+
+
+def _fate(one: Obligation, made: Made) -> Fate:
+    if made.after is None:
         return Done(outcome="fanned_out")
-    return Postponed(data={**one.data, _CURSOR: str(after)})
+    return Postponed(data={**one.data, _CURSOR: str(made.after)})

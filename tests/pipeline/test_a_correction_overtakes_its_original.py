@@ -1,6 +1,6 @@
 """The correction of an article is told before the article itself: the old text is never sent after it.
 
-Guards: the look for newer deliveries in `_insert` and `_cancel` (what was overtaken is not sent), the lock of
+Guards: the look for newer deliveries in `_insert` and `cancel` (what was overtaken is not sent), the lock of
 `_retractions` (fan-outs of an article take turns).
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from publisher.ingest.record import record
 from publisher.ingest.submission import Submission
@@ -19,10 +19,10 @@ from publisher.notify.fan_out import prepare, store_deliveries
 from publisher.notify.happened import load_happened
 from publisher.outbox.lease import Parcel
 from publisher.outbox.work import begin, settle
+from tests.databases import until_somebody_waits
 from tests.pipeline.by_hand import ByHand
 from tests.pipeline.sender_by_hand import BOX, SenderByHand
 from tests.pipeline.system import DOMAIN, System
-from tests.waiting import eventually
 
 
 class Overtaken:
@@ -94,16 +94,7 @@ def test_fan_outs_of_an_article_at_the_same_moment_take_turns(system: System, en
 
     with article.writing_of_the_correction():
         original.start()
-        eventually(lambda: _waits_for_a_lock(system) or not original.is_alive())
+        until_somebody_waits(system.sessions)
     original.join(10)
 
     assert article.sent() == [2]
-
-
-def _waits_for_a_lock(system: System) -> bool:
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    with system.sessions() as session:
-        return bool(session.scalar(waiting))

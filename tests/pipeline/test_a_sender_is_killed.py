@@ -14,7 +14,8 @@ from tests.receivers import Receivers, Reply
 from tests.stages.subscribers import Subscribers
 from tests.waiting import eventually
 
-ENDPOINTS, MESSAGES = 60, 10
+# Each takes ten at a time: together, all of the slots and not one more, however long they hang.
+ENDPOINTS, MESSAGES = 50, 12
 
 
 def test_what_a_killed_sender_had_in_flight_is_sent_again_by_the_next(system: System) -> None:

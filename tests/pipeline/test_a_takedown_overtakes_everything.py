@@ -1,7 +1,7 @@
 """An article is taken down while the pipeline is full: gone at once, told first, and nothing of it is left.
 
 Guards: `required_generation` and `_leave_feeds` (readers lose it with the commit), the queue `urgent` (the
-notice overtakes), `retract`'s scrubbing of messages and documents, `_cancel` (what waits of it is not sent),
+notice overtakes), `retract`'s scrubbing of messages and documents, `cancel` (what waits of it is not sent),
 the audience of a retraction (who was sent anything of it, and asks).
 """
 

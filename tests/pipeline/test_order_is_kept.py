@@ -1,6 +1,6 @@
 """Of one article, the newest word is the last: embargoes that move, corrections in time, none for nothing.
 
-Guards: `judge` (an embargo is read again when it ends), `_cancel` (what waits is not sent after its
+Guards: `judge` (an embargo is read again when it ends), `cancel` (what waits is not sent after its
 correction), `decide` (the same content is no revision).
 """
 

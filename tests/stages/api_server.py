@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 import uvicorn
 from prometheus_client import CollectorRegistry
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, select
 
 from publisher.access import Scope, create_key
 from publisher.database import Sessions, connect, sessions
@@ -73,21 +73,6 @@ class Api:
 def article(**members: Any) -> dict[str, Any]:
     """Return an article as clients send it, with a guid of its own."""
     return {"guid": f"test:{uuid4()}", "title": "Mưa lớn ở Đà Nẵng", "content_text": "Nước lên.", **members}
-
-
-def until_somebody_waits(api: Api) -> None:
-    """Return once a transaction waits for a lock in the database of this API."""
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    deadline = time.monotonic() + _STARTS_WITHIN_S
-    while time.monotonic() < deadline:
-        with api.sessions() as session:
-            if session.scalar(waiting):
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits for a lock")
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from publisher.ids import new_id
 from publisher.ingest.article_in import parse_article
 from publisher.ingest.keys import lock_identities, lookup_keys
 from publisher.schema import ArticleLabelRow, ArticleRow, EventTaskRow, LabelRow
-from tests.stages.api_server import Api, article, running_api, until_somebody_waits
+from tests.databases import until_somebody_waits
+from tests.stages.api_server import Api, article, running_api
 
 _MEMBERS = """
     id uri sequence status stuck url guid link slug title summary content_html content_text authors categories
@@ -344,7 +345,7 @@ def test_an_article_that_waits_for_a_lock_keeps_nobody_else_waiting(api: Api, cl
         with api.sessions.begin() as session:
             lock_identities(session, lookup_keys(parse_article(locked)))
             waiting = aside.submit(client.post, "/v1/articles", json=locked)
-            until_somebody_waits(api)
+            until_somebody_waits(api.sessions)
             others = [sent(client)["outcome"] for _ in range(3)]
             still_waiting = not waiting.done()
         answer = waiting.result(timeout=20)
@@ -363,7 +364,7 @@ def test_what_was_begun_is_answered_when_the_server_stops(postgres_url: str) -> 
         with api.sessions.begin() as session:
             lock_identities(session, lookup_keys(parse_article(given)))
             waiting = aside.submit(client.post, "/v1/articles", json=given)
-            until_somebody_waits(api)
+            until_somebody_waits(api.sessions)
             api.stop()
         answer = waiting.result(timeout=20)
 

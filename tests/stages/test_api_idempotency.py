@@ -14,7 +14,8 @@ from sqlalchemy import func, select, text, update
 
 from publisher.access import Scope
 from publisher.schema import IdempotencyRow
-from tests.stages.api_server import Api, article, running_api, until_somebody_waits
+from tests.databases import until_somebody_waits
+from tests.stages.api_server import Api, article, running_api
 
 PATH = "/v1/articles"
 
@@ -144,7 +145,7 @@ def test_while_the_first_is_in_flight_the_next_is_409(api: Api) -> None:
             with api.sessions.begin() as session:
                 session.execute(text("LOCK TABLE article_key IN ACCESS EXCLUSIVE MODE"))
                 first = asyncio.ensure_future(client.post(PATH, json=given))
-                await asyncio.to_thread(until_somebody_waits, api)
+                await asyncio.to_thread(until_somebody_waits, api.sessions)
                 second = await client.post(PATH, json=given)
             return await first, second
 

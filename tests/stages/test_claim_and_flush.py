@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from publisher.database import Sessions
@@ -18,8 +18,8 @@ from publisher.notify.outcome import Answer, DeliveryState, judge
 from publisher.notify.secrets import SecretBox
 from publisher.notify.shards import Lease, beat
 from publisher.schema import DeliveryRow, EndpointRow, EndpointSecretRow, ShardLeaseRow
+from tests.databases import until_somebody_waits
 from tests.stages.subscribers import BOX, Subscribers, leases_end
-from tests.waiting import eventually
 
 PENDING, SUCCEEDED = DeliveryState.PENDING, DeliveryState.SUCCEEDED
 HELD, CANCELLED = DeliveryState.HELD, DeliveryState.CANCELLED
@@ -180,16 +180,6 @@ def test_with_a_wrong_key_nothing_is_put_aside(database: Sessions) -> None:
     assert some.all_are(PENDING)
 
 
-def _waiting_for_locks(database: Sessions) -> int:
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    # A transaction of its own each time: within one, PostgreSQL shows the same picture again.
-    with database() as session:
-        return session.scalar(waiting) or 0
-
-
 def test_what_is_put_aside_is_locked_in_the_order_of_ids(database: Sessions) -> None:
     some = Subscribers(database)
     disabled, deleted = some.subscribe(), some.subscribe()
@@ -208,7 +198,7 @@ def test_what_is_put_aside_is_locked_in_the_order_of_ids(database: Sessions) -> 
         with some.sessions.begin() as session:
             session.execute(select(DeliveryRow.id).where(DeliveryRow.id == low).with_for_update())
             putting = thread.submit(put_aside)
-            eventually(lambda: _waiting_for_locks(database))
+            until_somebody_waits(database)
             free = select(DeliveryRow.id).where(DeliveryRow.id == high).with_for_update(skip_locked=True)
             locked_too_soon = session.scalar(free) is None
         putting.result()

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -21,7 +22,8 @@ from publisher.notify.outcome import DeliveryState
 from publisher.notify.secrets import SecretBox
 from publisher.outbox.obligation import Done, Fate, Obligation, Postponed
 from publisher.retract import retract
-from publisher.schema import ArticleRow, DeliveryRow, EndpointRow, MessageRow
+from publisher.schema import ArticleRow, DeliveryRow, EndpointRow, MessageRow, RevisionRow
+from tests.databases import until_somebody_waits
 from tests.stages.articles import ARCHIVE, owed, published, recorded, run, run_enrich, run_publish
 
 BOX = SecretBox("a key that only tests use")
@@ -166,6 +168,37 @@ def test_a_correction_takes_the_place_of_what_was_tried_in_vain(session: Session
     assert deliveries(session, reader) == [(1, CANCELLED), (2, PENDING)]
 
 
+def test_what_several_messages_overtake_is_locked_in_the_order_of_ids(database: Sessions) -> None:
+    with database.begin() as session:
+        endpoint(session)
+        for number in range(2):
+            published(session, url=f"https://news.example/{number}")
+        run_fan_out(session)
+        low, high = sorted(session.scalars(select(DeliveryRow.id)))
+        # The message that is written first overtakes the delivery with the higher id.
+        later = session.scalar(select(DeliveryRow.article_id).where(DeliveryRow.id == high))
+        urls = [f"https://news.example/{number}" for number in range(2)]
+        if session.scalar(select(RevisionRow.url).where(RevisionRow.article_id == later)) == urls[1]:
+            urls.reverse()
+        for url in urls:
+            correct(session, url=url)
+
+    def overtake() -> None:
+        with database.begin() as session:
+            run_fan_out(session)
+
+    with ThreadPoolExecutor(1) as thread:
+        with database.begin() as session:
+            session.execute(select(DeliveryRow.id).where(DeliveryRow.id == low).with_for_update())
+            overtaking = thread.submit(overtake)
+            until_somebody_waits(database)
+            free = select(DeliveryRow.id).where(DeliveryRow.id == high).with_for_update(skip_locked=True)
+            locked_too_soon = session.scalar(free) is None
+        overtaking.result()
+
+    assert not locked_too_soon
+
+
 def test_an_endpoint_that_asks_for_no_corrections_still_gets_the_article(session: Session) -> None:
     reader = endpoint(session, "article.published")
     published(session)
@@ -222,6 +255,22 @@ def test_a_retraction_reaches_who_has_the_article_even_when_its_category_has_cha
     run_fan_out(session)
 
     assert deliveries(session, society) == [(1, CANCELLED), (3, PENDING)]
+
+
+def test_the_notice_of_a_retraction_is_due_before_all_that_waits_beside_it(session: Session) -> None:
+    reader = endpoint(session)
+    gone = published(session)
+    run_fan_out(session)
+    published(session, url="https://news.example/another")
+    run_fan_out(session)
+    waits_since = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+    session.execute(update(DeliveryRow).values(next_attempt_at=waits_since))
+    retract(session, gone, reason=None)
+
+    run_fan_out(session)
+
+    due = select(DeliveryRow.sequence).where(DeliveryRow.endpoint_id == reader, DeliveryRow.state == PENDING)
+    assert session.scalars(due.order_by(DeliveryRow.next_attempt_at)).all() == [2, 1]
 
 
 def test_a_retraction_tells_nothing_of_the_content(session: Session) -> None:

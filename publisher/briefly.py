@@ -11,10 +11,6 @@ from sqlalchemy.exc import DBAPIError
 LOCK_TIMEOUT = timedelta(milliseconds=100)
 """How long everybody else may have to wait behind one try."""
 
-_BRIEFLY = {
-    "lock_timeout": f"{LOCK_TIMEOUT // timedelta(milliseconds=1)}ms",
-    "statement_timeout": f"{2 * LOCK_TIMEOUT // timedelta(milliseconds=1)}ms",
-}
 _SETTING = text("SELECT current_setting(:name)")
 _SET = text("SELECT set_config(:name, :value, true)")
 
@@ -24,25 +20,33 @@ class Hindered(Exception):
 
 
 @contextmanager
-def briefly(connection: Connection, what: str) -> Iterator[None]:
+def briefly(
+    connection: Connection, what: str, *, statement_timeout: timedelta = 2 * LOCK_TIMEOUT
+) -> Iterator[None]:
     """Wait for nothing longer than a moment inside the block; end the transaction soon after it.
 
     Args:
         what: is being changed, for the error.
+        statement_timeout: how long each statement may take; longer than this only when it stops nobody.
 
     Raises:
         Hindered: when it is not possible at once; nothing of the block was done.
     """
     try:
         with connection.begin_nested():
-            before = {name: connection.scalar(_SETTING, {"name": name}) for name in _BRIEFLY}
-            _set(connection, _BRIEFLY)
+            limits = {"lock_timeout": _ms(LOCK_TIMEOUT), "statement_timeout": _ms(statement_timeout)}
+            before = {name: connection.scalar(_SETTING, {"name": name}) for name in limits}
+            _set(connection, limits)
             yield
             _set(connection, before)
     except DBAPIError as error:
         if isinstance(error.orig, (LockNotAvailable, QueryCanceled)):
             raise Hindered(f"{what}: {str(error.orig).strip()}") from error
         raise
+
+
+def _ms(span: timedelta) -> str:
+    return f"{span // timedelta(milliseconds=1)}ms"
 
 
 def _set(connection: Connection, settings: Mapping[str, str | None]) -> None:

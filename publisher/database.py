@@ -5,8 +5,6 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session, sessionmaker
 
 from publisher.events import Routes
@@ -16,8 +14,6 @@ Sessions = sessionmaker[Session]
 # A stopped process must not hold others up: its locks and its transaction end without it.
 _IN_TRANSACTIONS = {"idle_in_transaction_session_timeout": "5s", "timezone": "UTC"}
 _KEEPALIVES = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
-# SQLSTATE: the class of what is short (disk, memory, connections), and "read_only_sql_transaction".
-_NOT_WRITABLE = ("53100", "25006")  # disk_full, read_only_sql_transaction
 _ROUTES = "routes"
 _WAKING = "waking"
 
@@ -110,20 +106,6 @@ def sessions(engine: Engine, routes: Routes) -> Sessions:
     factory = sessionmaker(engine, expire_on_commit=False, info={_ROUTES: routes})
     event.listen(factory, "before_commit", _send_wakes)
     return factory
-
-
-def is_away(error: Exception) -> bool:
-    """Return whether the database could not be reached, or went away: no fault of what it was asked."""
-    if isinstance(error, DBAPIError):
-        # Without a statement it failed to connect, or to commit.
-        return error.connection_invalidated or error.statement is None
-    return isinstance(error, NoConnection)
-
-
-def refuses_writes(error: Exception) -> bool:
-    """Return whether the server has no room for what it was to write, or is a standby now: both pass."""
-    state = str(getattr(error.orig, "sqlstate", "")) if isinstance(error, DBAPIError) else ""
-    return state in _NOT_WRITABLE
 
 
 def routes_of(session: Session) -> Routes:

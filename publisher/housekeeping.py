@@ -15,8 +15,9 @@ from publisher.events import EventType
 from publisher.outbox.emit import emit
 from publisher.outbox.obligation import Fate, Obligation, Postponed
 from publisher.partitions import prepare_partitions
+from publisher.prune.parts import START, Place
 from publisher.prune.retention import Retention
-from publisher.prune.slices import prune_slice
+from publisher.prune.slices import EVERYTHING, prune_slice
 from publisher.schema import EventTaskRow, IdempotencyRow
 
 EVERY = timedelta(hours=1)
@@ -26,10 +27,12 @@ ANSWERS_KEPT = timedelta(hours=24)
 _HOUSE = UUID(int=0)
 _SLICE = 5_000
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(7161020)")
-# Of the walk through all deliveries, which reads each page once.
+# Of the walk through all rows that lie among newer ones, which reads each page once.
 _WALK_EVERY = timedelta(days=1)
 _AFTER_HINDRANCE = timedelta(seconds=30)
-_PAGE, _WALKED_AT = "page", "walked_at"
+# Before the next day is tried to be taken out: others wait behind each try.
+_BETWEEN_TRIES = timedelta(seconds=1)
+_PART, _PAGE, _HINDERED, _WALKED_AT = "part", "page", "hindered", "walked_at"
 log = structlog.get_logger("publisher.housekeeping")
 
 
@@ -82,15 +85,25 @@ def _prune(session: Session, data: Mapping[str, Any], retention: Retention, at: 
     """Do a slice; where it goes on stands in the data of the obligation."""
     walked_at = data.get(_WALKED_AT)
     rests = walked_at is not None and at < datetime.fromisoformat(walked_at) + _WALK_EVERY
-    page = None if rests else int(data.get(_PAGE, 0))
-    done = prune_slice(session, retention.old(at=at), page=page)
-    if done.hindered:
+    place = Place(part=data[_PART], page=data[_PAGE]) if _PART in data else START
+    done = prune_slice(session, retention.old(at=at), place, whole_days=rests)
+    if done.what == EVERYTHING:
         return Postponed(at=at + _AFTER_HINDRANCE)
-    if done.next_page is not None:
-        return Postponed(data={_PAGE: done.next_page})
-    if done.is_last:
-        return Postponed(at=at + EVERY, data={_WALKED_AT: walked_at if rests else at.isoformat()})
-    return Postponed(data={_WALKED_AT: walked_at if rests else at.isoformat()})
+    if done.hindered:
+        log.warning("housekeeping.hindered", reason=done.hindered)
+    hindered = bool(done.hindered or data.get(_HINDERED))
+    if done.place is None:
+        pause = _AFTER_HINDRANCE if hindered else EVERY
+        return Postponed(at=at + pause, data={_WALKED_AT: walked_at if rests else at.isoformat()})
+    return Postponed(
+        at=at + _BETWEEN_TRIES if done.hindered else None,
+        data={
+            _WALKED_AT: walked_at,
+            _HINDERED: hindered,
+            _PART: done.place.part,
+            _PAGE: done.place.page,
+        },
+    )
 
 
 def _forget_answers(session: Session, *, before: datetime) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 SHORTEST = 7
 """The attempts of a delivery last more than three days, and somebody has to look at what failed."""
@@ -10,11 +10,16 @@ SHORTEST = 7
 LONGEST = 36_500
 
 
-def _is_long_enough(days: int) -> int:
-    if 0 < days < SHORTEST:
-        raise ValueError(f"expected {SHORTEST} days or more, or 0 for ever")
+def kept_days(days: int) -> int:
+    """Return a number of days that makes sense; 0 is for ever.
+
+    Raises:
+        ValueError: when it makes none.
+    """
+    if days != 0 and not SHORTEST <= days <= LONGEST:
+        raise ValueError(f"expected {SHORTEST} to {LONGEST:,} days, or 0 for ever, not {days}")
     return days
 
 
-KeptDays = Annotated[int, Field(ge=0, le=LONGEST), AfterValidator(_is_long_enough)]
+KeptDays = Annotated[int, AfterValidator(kept_days)]
 """0 is for ever."""

@@ -15,7 +15,8 @@ from celery import Task
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from publisher.database import Sessions, is_away, refuses_writes
+from publisher.database import Sessions
+from publisher.hindrance import Hindrance, hindrance_of
 from publisher.outbox.obligation import Done, Failed, Fate, Obligation
 from publisher.outbox.work import begin, hand_back, hold, settle
 from workers.handled import Handled
@@ -62,7 +63,8 @@ class Batch:
         try:
             return self._load(self.obligations, loader)
         except Exception as error:
-            _raise_if_away(error)
+            if self._put_off(self.obligations, error):
+                return {}
         loaded: dict[Obligation, Loaded] = {}
         for one in self.obligations:
             try:
@@ -93,17 +95,15 @@ class Batch:
         When it raises, each obligation is stored in a transaction of its own, so that the one which cannot
         be stored fails alone.
         """
-        if not self.obligations:
+        ours = [one for one in self.obligations if one not in self.fates]
+        if not ours:
             return
         try:
-            self._commit(self.obligations, store, results)
+            self._commit(ours, store, results)
         except Exception as error:
-            if refuses_writes(error):
-                self._wait_until_writable(self.obligations, error)
-                return
-            _raise_if_away(error)
-            for one in self.obligations:
-                self._write_alone(one, store, results)
+            if not self._put_off(ours, error):
+                for one in ours:
+                    self._write_alone(one, store, results)
 
     def _write_alone(
         self, one: Obligation, store: Store[Result], results: Mapping[Obligation, Result]
@@ -111,11 +111,22 @@ class Batch:
         try:
             self._commit([one], store, results)
         except Exception as error:
-            if refuses_writes(error):
-                self._wait_until_writable([one], error)
-                return
             self._fail(one, error)
-            self._commit([one], store, {})
+            if one not in self.fates:
+                self._commit([one], store, {})
+
+    def _put_off(self, obligations: Collection[Obligation], error: Exception) -> bool:
+        """Return whether they have to wait until the server writes again; they were handed back then.
+
+        Raises:
+            Exception: the error, when the server is away: the leases run out, and the work is sent again.
+        """
+        hindrance = hindrance_of(error)
+        if hindrance is Hindrance.AWAY:
+            raise error
+        if hindrance is Hindrance.REFUSES_WRITES:
+            self._wait_until_writable(obligations, error)
+        return hindrance is Hindrance.REFUSES_WRITES
 
     def _wait_until_writable(self, obligations: Collection[Obligation], error: Exception) -> None:
         # No fault of the articles: not a failure, however long the disk is full. To take its row back, an
@@ -130,7 +141,9 @@ class Batch:
         self.fates |= dict.fromkeys(obligations)
 
     def _fail(self, one: Obligation, error: Exception) -> None:
-        _raise_if_away(error)
+        # Who is held up alone fails: the next try comes after a pause that grows.
+        if self._put_off([one], error):
+            return
         reason = error.orig if isinstance(error, DBAPIError) else error
         # The first line only: PostgreSQL shows the whole row in the next one.
         told = str(reason).partition("\n")[0] or _UNTOLD.get(type(reason), "it says no more")
@@ -185,12 +198,6 @@ def handling(task: Task, event_ids: Collection[str]) -> Iterator[Batch]:
         task.app.observe(
             Handled(task=task.name, obligations=batch.obligations, fates=batch.fates, took_s=took_s)
         )
-
-
-def _raise_if_away(error: Exception) -> None:
-    # Not the fault of any obligation: the leases run out, and the work is sent again.
-    if is_away(error):
-        raise error
 
 
 def _report(one: Obligation, fate: Fate) -> None:

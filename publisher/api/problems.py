@@ -13,9 +13,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from publisher.database import refuses_writes
 from publisher.errors import Conflict, FieldProblem, Gone, InvalidInput, NotFound, PublisherError
 from publisher.field_problems import detail_of
+from publisher.hindrance import hindrance_of
 
 MEDIA_TYPE = "application/problem+json"
 _MOST_ERRORS = 100
@@ -85,7 +85,7 @@ def problem_of(error: Exception) -> Problem | None:
         return error.problem
     if isinstance(error, InvalidInput):
         return _of_fields(error.problems)
-    if isinstance(error, (OperationalError, InterfaceError, PoolTimeout)) or refuses_writes(error):
+    if isinstance(error, (OperationalError, InterfaceError)) or hindrance_of(error) is not None:
         return unavailable("the database cannot be reached or is too busy; nothing was stored, try again")
     for kind, status in _STATUSES.items():
         if isinstance(error, kind):

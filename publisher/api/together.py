@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from publisher.database import Sessions, is_away
+from publisher.database import Sessions
+from publisher.hindrance import Hindrance, hindrance_of
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -31,7 +31,7 @@ def store_together(
         with sessions.begin() as session:
             return work(session, items)
     except Exception as error:  # whatever it is, it becomes the answer of those whom it concerns
-        if len(items) == 1 or is_away(error):
+        if len(items) == 1 or hindrance_of(error) is Hindrance.AWAY:
             return [error] * len(items)
     return _store_each(sessions, items, work)
 
@@ -55,6 +55,6 @@ def _store_each(
             results += stored
         except Exception as error:
             results.append(error)
-            if isinstance(error, OperationalError) or is_away(error):
+            if hindrance_of(error) is not None:
                 hindrance = error
     return results

@@ -1,5 +1,5 @@
 """Retention: what is older than it has to be kept goes, a slice a transaction, and nobody waits for it.
 
-`retention.py` says what is old, `days.py` drops partitions whole, `rows.py` deletes what lies among newer
-rows, `slices.py` is the order of it all. What is unfinished is never old.
+`retention.py` says what is old, `parts.py` where it may lie, `days.py` drops partitions whole, `rows.py`
+deletes what lies among newer rows, `slices.py` goes through all of it. What is unfinished is never old.
 """

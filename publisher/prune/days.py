@@ -1,18 +1,20 @@
 """Whole days that are old: their partitions are taken out of the tables, and dropped."""
 
-from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
 from publisher.briefly import Hindered, briefly
 from publisher.partitions import Partition, detach, drop, partitions
+from publisher.prune.rows import LONGEST_STATEMENT
 
 # A state at a time: then it is seen that a partial index has it.
 _OWED = text("""
-SELECT message_time FROM delivery WHERE state = 'pending' AND message_time >= :first AND message_time < :last
-UNION
-SELECT message_time FROM delivery WHERE state = 'held' AND message_time >= :first AND message_time < :last
+SELECT EXISTS (
+    SELECT FROM delivery WHERE state = 'pending' AND message_time >= :first AND message_time < :last
+) OR EXISTS (
+    SELECT FROM delivery WHERE state = 'held' AND message_time >= :first AND message_time < :last
+)
 """)
 
 
@@ -21,32 +23,34 @@ def old_days(connection: Connection, *, before: datetime) -> list[Partition]:
     return [one for one in partitions(connection) if one.ends_at <= before]
 
 
-def owed_days(connection: Connection, days: Collection[Partition]) -> set[Partition]:
-    """Return those partitions of messages of which some are still to be delivered, or held."""
-    messages = [one for one in days if one.table == "message"]
-    if not messages:
-        return set()
-    bounds = {"first": min(one.begins_at for one in messages), "last": max(one.ends_at for one in messages)}
-    times = set(connection.scalars(_OWED, bounds))
-    return {one for one in messages if any(one.begins_at <= time < one.ends_at for time in times)}
+def is_owed(connection: Connection, day: Partition) -> bool:
+    """Return whether some of its messages are still to be delivered, or held."""
+    bounds = {"first": day.begins_at, "last": day.ends_at}
+    return day.table == "message" and connection.execute(_OWED, bounds).scalar_one()
 
 
-def take_out(connection: Connection, partition: Partition) -> None:
-    """Take a partition out of its table, if that is possible at once; end the transaction at once, too.
+def let_go(connection: Connection, day: Partition) -> bool:
+    """Take a day out of its table, or drop it when it was taken out before; False: it is owed to somebody.
+
+    End the transaction at once.
 
     Raises:
-        Hindered: when it is not; nothing was changed.
+        Hindered: when it is not possible at once; nothing was changed.
     """
-    with briefly(connection, partition.name):
-        detach(connection, partition)
+    if not day.attached:
+        with briefly(connection, day.name, statement_timeout=LONGEST_STATEMENT):
+            drop(connection, day)
+        return True
+    with briefly(connection, day.name, statement_timeout=LONGEST_STATEMENT):
+        if is_owed(connection, day):
+            return False
+    _take_out(connection, day)
+    return True
+
+
+def _take_out(connection: Connection, day: Partition) -> None:
+    with briefly(connection, day.name):
+        detach(connection, day)
         # Somebody may have replayed it since we looked. Whoever reads messages now waits for us.
-        if owed_days(connection, [partition]):
-            raise Hindered(f"{partition.name}: is owed to somebody again")
-
-
-def drop_leftover(connection: Connection, days: Collection[Partition]) -> Partition | None:
-    """Drop one partition that was taken out; return it, or None if there was none."""
-    leftover = next((one for one in days if not one.attached), None)
-    if leftover is not None:
-        drop(connection, leftover)
-    return leftover
+        if is_owed(connection, day):
+            raise Hindered(f"{day.name}: is owed to somebody again")

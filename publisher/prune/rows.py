@@ -1,84 +1,98 @@
-"""Rows that are old and lie among newer ones: deleted a slice at a time, and whoever holds one keeps it."""
+"""Rows that are old and lie among newer ones: deleted page by page, and whoever holds one keeps it."""
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
+from publisher.briefly import Hindered, briefly
 from publisher.partitions import PARTITIONED, key_of
 
-SLICE = 2_000
-"""Rows in one statement."""
+LONGEST_STATEMENT = timedelta(seconds=1)
+"""What takes longer is given up, and its part left for the next time."""
 
-PAGES = 256
-"""Pages of `delivery` in one statement: some thousand rows."""
+FEWEST_PAGES, MOST_PAGES = 32, 256
+"""Pages of a table in one statement: more and more while they go quickly; a page is some dozens of rows."""
 
-_BLOCK_BYTES = text("SELECT current_setting('block_size')::int")
-_NOT_OWED = """
-    AND NOT EXISTS (
-        SELECT FROM delivery
-        WHERE state IN ('pending', 'held') AND message_time = old.time AND message_id = old.id
-    )
-"""
-_TOMBSTONES = text("""
-DELETE FROM tombstone WHERE (article_id, label_id) IN (
-    SELECT article_id, label_id FROM tombstone WHERE retracted_at < :before
-    ORDER BY retracted_at LIMIT :slice FOR UPDATE SKIP LOCKED
-)
+_QUICK_S = 0.1
+_PAGES = text("""
+SELECT -(-pg_relation_size(CAST(:part AS regclass)) / current_setting('block_size')::int)
 """)
-# By where they lie in the table: no index has to know their age, and each page is read once a pass. What a
-# sender, a replay or a takedown holds is skipped, so that nobody waits for anybody.
-_DELIVERIES = text("""
-WITH old AS (
-    SELECT id FROM delivery
-    WHERE ctid >= CAST(:first AS tid) AND ctid < CAST(:last AS tid)
-        AND message_time < :before AND state IN ('succeeded', 'failed', 'cancelled')
-    FOR UPDATE SKIP LOCKED
-)
-DELETE FROM delivery USING old WHERE delivery.id = old.id
-""")
+# Of the messages on these pages: rows of `delivery` lie about in the order of their messages, and so its
+# index by time finds these few.
+_NOT_OWED = """NOT EXISTS (
+    SELECT FROM delivery
+    WHERE state IN ('pending', 'held') AND message_time = old.time AND message_id = old.id
+        AND message_time BETWEEN (SELECT min(time) {pages}) AND (SELECT max(time) {pages})
+)"""
 
 
-def delete_old_rows(connection: Connection, part: str, *, before: datetime) -> int:
-    """Delete a slice of old rows from a part of a partitioned table; return how many.
-
-    Messages that are still to be delivered, or held, stay.
-
-    Args:
-        part: the name of a partition, `event_default` for instance.
-    """
-    table = next(one for one in PARTITIONED if part.startswith(f"{one}_"))
-    condition = f"{key_of(table)} < :before" + (_NOT_OWED if table == "message" else "")
-    chosen = f"SELECT ctid FROM {part} AS old WHERE {condition} LIMIT :slice FOR UPDATE SKIP LOCKED"
-    statement = text(f"DELETE FROM {part} WHERE ctid = ANY(ARRAY({chosen}))")
-    return connection.execute(statement, {"before": before, "slice": SLICE}).rowcount
+def count_old_rows(connection: Connection, part: str, *, before: datetime) -> int:
+    """Return how many rows are old in a part of a table; reads all of it."""
+    counting = text(f"SELECT count(*) {_old_rows(part)}")
+    bounds = _bounds(0, pages_of(connection, part), before)
+    return int(connection.execute(counting, bounds).scalar_one())
 
 
-def delete_tombstones(connection: Connection, *, before: datetime) -> int:
-    """Delete a slice of old tombstones; return how many."""
-    return connection.execute(_TOMBSTONES, {"before": before, "slice": SLICE}).rowcount
-
-
-def delivery_pages(connection: Connection) -> int:
-    """Return how many pages there are to be walked."""
-    size = connection.execute(text("SELECT pg_relation_size('delivery')")).scalar_one()
-    return int(-(-size // connection.execute(_BLOCK_BYTES).scalar_one()))
-
-
-def delete_deliveries(
-    connection: Connection, *, before: datetime, page: int, deadline: float
+def delete_old_rows(
+    connection: Connection, part: str, *, before: datetime, page: int, deadline: float
 ) -> tuple[int, int | None]:
-    """Delete the finished deliveries of old messages, page by page; return how many, and the next page.
+    """Delete the old rows of a part of a table, page by page; return how many, and the page to go on at.
+
+    No index has to know how old they are, and each page is read once a pass. What a sender, a replay or a
+    takedown holds is skipped, so that nobody waits for anybody.
 
     Args:
+        part: the name of a partition, or of a table.
         page: where to begin.
-        deadline: by `time.monotonic`; no pages are begun after it.
+        deadline: by `time.monotonic`; after the first statement, none is begun after it.
+
+    Raises:
+        Hindered: when the table is locked, or the first statement takes too long; nothing was deleted.
     """
-    deleted, pages = 0, delivery_pages(connection)
-    while page < pages:
-        bounds = {"first": f"({page},0)", "last": f"({page + PAGES},0)"}
-        deleted += connection.execute(_DELIVERIES, {**bounds, "before": before}).rowcount
-        page += PAGES
-        if time.monotonic() >= deadline:
+    deleting, deleted, next_page, step = _deleting(part), 0, page, FEWEST_PAGES
+    with briefly(connection, part):
+        pages = pages_of(connection, part)
+    while next_page < pages and (next_page == page or time.monotonic() < deadline):
+        began = time.monotonic()
+        try:
+            with briefly(connection, part, statement_timeout=LONGEST_STATEMENT):
+                bounds = _bounds(next_page, next_page + step, before)
+                deleted += connection.execute(deleting, bounds).rowcount
+        except Hindered:
+            if next_page == page:
+                raise
             break
-    return deleted, page if page < pages else None
+        next_page += step
+        if time.monotonic() - began < _QUICK_S:
+            step = min(2 * step, MOST_PAGES)
+    return deleted, next_page if next_page < pages else None
+
+
+def pages_of(connection: Connection, part: str) -> int:
+    """Return how many pages there are to be walked."""
+    return int(connection.execute(_PAGES, {"part": part}).scalar_one())
+
+
+def _deleting(part: str) -> TextClause:
+    chosen = f"SELECT old.ctid {_old_rows(part)} FOR UPDATE OF old SKIP LOCKED"
+    return text(f"DELETE FROM {part} WHERE ctid = ANY(ARRAY({chosen}))")
+
+
+def _old_rows(part: str) -> str:
+    """Return from where, and under which condition, rows are old: for pruning and for its forecast."""
+    pages = f"FROM {part} AS old WHERE old.ctid >= CAST(:first AS tid) AND old.ctid < CAST(:last AS tid)"
+    if part == "delivery":
+        condition = "message_time < :before AND state IN ('succeeded', 'failed', 'cancelled')"
+    elif part == "tombstone":
+        condition = "retracted_at < :before"
+    else:
+        table = next(one for one in PARTITIONED if part.startswith(f"{one}_"))
+        condition = f"{key_of(table)} < :before"
+        if table == "message":
+            condition += f" AND {_NOT_OWED.format(pages=pages)}"
+    return f"{pages} AND {condition}"
+
+
+def _bounds(first: int, last: int, before: datetime) -> dict[str, object]:
+    return {"first": f"({first},0)", "last": f"({last},0)", "before": before}

@@ -2,7 +2,7 @@
 
 Guards: processes ask again (`_HINDRANCES` of the pump, `Relay.run`, the pool's pre-ping); the pump keeps
 outcomes until they are recorded; a 503 invites the client to come again, and its Idempotency-Key makes that
-safe; a run that lost its connection is no failure of its article (`is_away`).
+safe; a run that lost its connection is no failure of its article (`hindrance_of`).
 """
 
 from collections.abc import Iterator

@@ -47,6 +47,9 @@ class App:
         self.handled.append(handled)
 
 
+_REFUSE = text("DO $$ BEGIN RAISE 'no space left on device' USING ERRCODE = 'disk_full'; END $$")
+
+
 @pytest.fixture
 def parcel(database: Sessions) -> Parcel:
     with database.begin() as session:
@@ -236,6 +239,107 @@ def test_a_poisoned_obligation_is_stuck_after_its_last_try(database: Sessions, p
 
 def _words(_: Session, obligations: Collection[Obligation]) -> dict[Obligation, str]:
     return dict.fromkeys(obligations, "no number")
+
+
+def states(database: Sessions) -> set[tuple[int, UUID | None, bool, int]]:
+    """Return starts, token, whether it was put off, and failures of what is owed."""
+    with database() as session:
+        later = (EventTaskRow.due_at > func.now()).label("later")
+        rows = session.execute(
+            select(EventTaskRow.starts, EventTaskRow.token, later, EventTaskRow.failures)
+        ).all()
+        return {(row.starts, row.token, row.later, row.failures) for row in rows}
+
+
+PUT_OFF = (0, None, True, 0)
+
+
+def test_a_full_disk_while_loading_is_nobodys_failure(database: Sessions, parcel: Parcel) -> None:
+    tried: list[int] = []
+
+    def load(session: Session, obligations: Collection[Obligation]) -> dict[Obligation, UUID]:
+        tried.append(len(obligations))
+        session.execute(_REFUSE)
+        return everything(session, obligations)
+
+    task = running(database, parcel)
+    with handling(task, ids(parcel)) as batch:
+        batch.write(fulfilled, batch.compute(str, batch.load(load)))
+
+    assert tried == [4]
+    assert states(database) == {PUT_OFF}
+    assert ended(database) == 0
+    assert set(task.app.handled[0].fates.values()) == {None}
+
+
+def test_what_could_not_be_loaded_and_not_be_handed_back_is_not_struck_off(
+    database: Sessions, parcel: Parcel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(session: Session, *_: Any, **__: Any) -> None:
+        session.execute(_REFUSE)
+
+    def load(session: Session, _: Collection[Obligation]) -> dict[Obligation, UUID]:
+        session.execute(_REFUSE)
+        return {}
+
+    with handling(running(database, parcel), ids(parcel)) as batch:
+        with monkeypatch.context() as full:
+            full.setattr(batch_module, "hand_back", refuse)
+            loaded = batch.load(load)
+        batch.write(fulfilled, batch.compute(str, loaded))
+
+    # Their leases run out.
+    assert states(database) == {(1, parcel.token, False, 0)}
+    assert ended(database) == 0
+
+
+def test_the_disk_fills_up_while_one_is_loaded_alone(database: Sessions, parcel: Parcel) -> None:
+    bad = parcel.event_ids[2]
+
+    def load(session: Session, obligations: Collection[Obligation]) -> dict[Obligation, UUID]:
+        if len(obligations) > 1:
+            raise KeyError("authors")
+        if obligations[0].event_id == bad:  # type: ignore[index]  # a list of one
+            session.execute(_REFUSE)
+        return everything(session, obligations)
+
+    with handling(running(database, parcel), ids(parcel)) as batch:
+        batch.write(fulfilled, batch.compute(str, batch.load(load)))
+
+    assert ended(database) == 3
+    assert states(database) == {PUT_OFF}
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["of all", "of one alone"])
+def test_a_full_disk_while_writing_is_nobodys_failure(
+    database: Sessions, parcel: Parcel, alone: bool
+) -> None:
+    bad = parcel.event_ids[1]
+
+    def store(session: Session, results: Mapping[Obligation, Any]) -> dict[Obligation, Fate]:
+        if alone and len(results) > 1:
+            raise ValueError("one of them")
+        if any(one.event_id == bad for one in results):
+            session.execute(_REFUSE)
+        return fulfilled(session, results)
+
+    with handling(running(database, parcel), ids(parcel)) as batch:
+        batch.write(store, batch.compute(str, batch.load(everything)))
+
+    assert ended(database) == (3 if alone else 0)
+    assert states(database) == {PUT_OFF}
+
+
+def test_a_deadlock_of_all_is_gone_when_each_is_stored_alone(database: Sessions, parcel: Parcel) -> None:
+    def store(session: Session, results: Mapping[Obligation, Any]) -> dict[Obligation, Fate]:
+        if len(results) > 1:
+            session.execute(text("DO $$ BEGIN RAISE 'x' USING ERRCODE = 'deadlock_detected'; END $$"))
+        return fulfilled(session, results)
+
+    with handling(running(database, parcel), ids(parcel)) as batch:
+        batch.write(store, batch.compute(str, batch.load(everything)))
+
+    assert (ended(database), failures(database)) == (4, {})
 
 
 def test_a_database_that_cannot_be_reached_is_nobodys_failure(

@@ -14,6 +14,7 @@ from publisher.ids import new_id
 from publisher.outbox.emit import emit_all
 from publisher.partitions import partitions, prepare_partitions
 from publisher.schema import DeliveryRow, EventRow, EventTaskRow
+from publisher.settings import load_settings
 from tests.stages.command import Publisher
 from workers.commands.progress import progress
 
@@ -87,7 +88,7 @@ def test_the_days_of_the_command_line_come_before_the_settings(publisher: Publis
 def test_a_retention_for_ever_is_said(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUBLISHER_KEEP_DAYS", "0")
 
-    assert publisher("prune").out == "PUBLISHER_KEEP_DAYS is 0: everything is kept\n"
+    assert publisher("prune").out == "0 days are for ever: everything is kept\n"
 
 
 def test_what_somebody_uses_all_the_time_is_left_and_the_command_incomplete(
@@ -104,12 +105,20 @@ def test_what_somebody_uses_all_the_time_is_left_and_the_command_incomplete(
     assert ended.complaint.startswith("left for the next time: event_")
 
 
-@pytest.mark.parametrize("keep", ["0", "-1", "40000", "x"])
+@pytest.mark.parametrize("keep", ["-1", "1", "6", "36501", "x"])
 def test_days_that_make_no_sense_are_one_line(publisher: Publisher, keep: str) -> None:
     ended = publisher("prune", "--keep", keep)
 
     assert (ended.status, ended.out) == (2, "")
     assert "--keep" in ended.complaint
+
+
+@pytest.mark.parametrize("days", [0, 7, 36_500])
+def test_the_command_line_accepts_what_the_setting_does(publisher: Publisher, days: int) -> None:
+    kept = publisher("prune", "--keep", str(days), "--dry-run").out
+
+    assert load_settings(keep_days=days).keep_days == days
+    assert ("everything is kept" in kept) == (days == 0)
 
 
 def test_everything_that_is_stuck_is_replayed_in_slices(

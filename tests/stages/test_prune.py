@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from publisher.briefly import LOCK_TIMEOUT
@@ -25,6 +25,9 @@ from publisher.outbox.emit import emit
 from publisher.outbox.obligation import Postponed
 from publisher.outbox.watch import replay
 from publisher.partitions import Partition, partitions, prepare_partitions
+from publisher.prune import days, rows, slices
+from publisher.prune.forecast import forecast
+from publisher.prune.parts import START, Place
 from publisher.prune.retention import Retention
 from publisher.prune.slices import Slice, prune_slice
 from publisher.publish import store_publications
@@ -65,14 +68,14 @@ def partitions_of_old_days(database: Sessions) -> Iterator[None]:
 def pruned(database: Sessions, *, at: datetime = NOW, retention: Retention = RETENTION) -> list[Slice]:
     """Prune until nothing is left to do; return what was done."""
     done: list[Slice] = []
-    page: int | None = 0
-    while True:
+    place: Place | None = START
+    while place is not None:
         with database.begin() as session:
-            one = prune_slice(session, retention.old(at=at), page=page)
-        if one.is_last:
-            return done
+            one = prune_slice(session, retention.old(at=at), place)
         done.append(one)
-        page = one.next_page
+        place = one.place
+        assert len(done) < 1_000
+    return done
 
 
 def kept(database: Sessions, row: type[Any]) -> int:
@@ -210,15 +213,18 @@ def test_a_message_that_is_replayed_in_the_last_moment_stays(
     with database.begin() as session:
         delivered(session, reader, happened(session, OLD), OLD, state=DeliveryState.HELD)
     # When prune looks first, nobody is to get it yet.
-    monkeypatch.setattr("publisher.prune.slices.owed_days", lambda *_: set())
+    looks: list[bool] = []
+    really_owed = days.is_owed
 
-    with database.begin() as session:
-        hindered = next(
-            one
-            for one in iter(lambda: prune_slice(session, RETENTION.old(at=NOW), page=None), Slice())
-            if one.hindered
-        )
+    def is_owed(connection: Connection, day: Partition) -> bool:
+        looks.append(day.table == "message")
+        return sum(looks) == 2 and really_owed(connection, day)
 
+    monkeypatch.setattr(days, "is_owed", is_owed)
+
+    (hindered,) = [one for one in pruned(database) if one.hindered]
+
+    assert hindered.what == f"message_{OLD:%Y%m%d}"
     assert "is owed to somebody again" in hindered.hindered
     assert kept(database, MessageRow) == 1
 
@@ -261,6 +267,79 @@ def test_many_deliveries_are_walked_through_once(database: Sessions) -> None:
 
     assert sum(one.rows or 0 for one in done) == 20_000
     assert kept(database, DeliveryRow) == 0
+
+
+@pytest.fixture
+def a_page_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time is up after each statement, and a statement reads a page."""
+    monkeypatch.setattr(slices, "LONGEST_S", 0.0)
+    monkeypatch.setattr(rows, "FEWEST_PAGES", 1)
+    monkeypatch.setattr(rows, "MOST_PAGES", 1)
+
+
+def many_messages(session: Session, at: datetime, *, owed_to: UUID | None = None) -> None:
+    """Write sixty messages of an instant, which fill some pages."""
+    values = {"time": at, "type": EventType.ARTICLE_PUBLISHED, "body": bytes(900), "sequence": 1}
+    messages = [new_id() for _ in range(60)]
+    session.execute(insert(MessageRow), [{"id": one, **values} for one in messages])
+    if owed_to is not None:
+        for one in messages:
+            delivered(session, owed_to, one, at, state=DeliveryState.HELD, attempts=0)
+
+
+@pytest.mark.usefixtures("a_page_a_slice")
+@pytest.mark.parametrize(
+    ("at", "part"),
+    [(OLD, f"message_{OLD:%Y%m%d}"), (NOW - timedelta(days=60), "message_default")],
+    ids=["a day of which something is owed", "the default partition"],
+)
+def test_a_slice_ends_in_time_and_the_next_one_goes_on_where_it_stopped(
+    database: Sessions, at: datetime, part: str
+) -> None:
+    reader = Subscribers(database).subscribe()
+    with database.begin() as session:
+        many_messages(session, at)
+        delivered(session, reader, happened(session, at), at, state=DeliveryState.HELD)
+        many_messages(session, at)
+        pages = rows.pages_of(session.connection(), part)
+
+    done = [one for one in pruned(database) if one.what == part]
+
+    assert pages > 10
+    assert [one.place for one in done[:-1]] == [Place(part=part, page=page) for page in range(1, pages)]
+    assert sum(one.rows or 0 for one in done) == 120
+    assert all((one.rows or 0) < 20 for one in done)
+    assert kept(database, MessageRow) == 1
+
+
+@pytest.mark.usefixtures("a_page_a_slice")
+def test_what_is_owed_takes_no_slice_longer_than_another(database: Sessions) -> None:
+    reader = Subscribers(database).subscribe()
+    with database.begin() as session:
+        many_messages(session, OLD, owed_to=reader)
+        pages = rows.pages_of(session.connection(), f"message_{OLD:%Y%m%d}")
+
+    done = [one for one in pruned(database) if one.what == f"message_{OLD:%Y%m%d}"]
+
+    assert (len(done), sum(one.rows or 0 for one in done)) == (pages, 0)
+
+
+def test_what_would_go_is_what_goes(database: Sessions) -> None:
+    reader = Subscribers(database).subscribe()
+    with database.begin() as session:
+        for at in (OLD, NOW - timedelta(days=60), ANCIENT, NOW):
+            for state in (DeliveryState.HELD, DeliveryState.SUCCEEDED):
+                delivered(session, reader, happened(session, at), at, state=state)
+        retract(session, published(session), reason=None)
+        session.execute(update(TombstoneRow).values(retracted_at=NOW - timedelta(days=91)))
+    with database() as session:
+        coming = forecast(session.connection(), RETENTION.old(at=NOW))
+
+    done = pruned(database)
+
+    assert {one.what for one in done if one.rows is None} == set(coming.days)
+    assert {one.what: one.rows for one in done if one.rows} == coming.rows
+    assert len(coming.rows) == 7
 
 
 def test_old_tombstones_go(database: Sessions) -> None:
@@ -413,10 +492,10 @@ def test_nobody_waits_for_a_partition_that_a_long_reader_keeps(database: Session
     reader.execute(select(func.count()).select_from(EventRow))
 
     with busy(database) as took:
-        hindered = []
+        hindered: list[Slice] = []
         while len(hindered) < 3:
             with database.begin() as session:
-                done = prune_slice(session, RETENTION.old(at=NOW), page=None, but=[f"attempt_{OLD:%Y%m%d}"])
+                done = prune_slice(session, RETENTION.old(at=NOW), START, only=[f"event_{OLD:%Y%m%d}"])
                 # The transaction goes on.
                 session.execute(select(func.count()).select_from(StepRow))
             hindered += [done] if done.hindered else []
@@ -429,6 +508,93 @@ def test_nobody_waits_for_a_partition_that_a_long_reader_keeps(database: Session
     # Behind the longest try, and then with some others at once on a busy machine.
     assert waited < LOCK_TIMEOUT.total_seconds() + 1.0
     assert f"event_{OLD:%Y%m%d}" not in days_of(database, "event")
+
+
+def test_a_day_that_somebody_keeps_does_not_keep_the_days_behind_it(database: Sessions) -> None:
+    first, second = f"event_{OLD:%Y%m%d}", f"event_{OLD + timedelta(days=1):%Y%m%d}"
+    reader = Subscribers(database).subscribe()
+    with database.begin() as session:
+        prepare_partitions(session.connection(), at=OLD + timedelta(days=1), days=0)
+        delivered(session, reader, new_id(), ANCIENT)
+
+    with database() as reading:
+        reading.execute(text(f"SELECT FROM {first}"))
+        done = pruned(database)
+
+    assert [one.what for one in done if one.hindered] == [first]
+    assert days_of(database, "event")[:2] == [first, f"event_{NOW - timedelta(days=2):%Y%m%d}"]
+    assert second in [one.what for one in done]
+    assert kept(database, DeliveryRow) == 0
+
+
+def test_a_table_that_somebody_locks_does_not_keep_what_comes_behind_it(database: Sessions) -> None:
+    reader = Subscribers(database).subscribe()
+    with database.begin() as session:
+        delivered(session, reader, new_id(), ANCIENT)
+
+    with database() as holder:
+        holder.execute(text("LOCK TABLE tombstone"))
+        done = pruned(database)
+
+    assert [one.what for one in done if one.hindered] == ["tombstone"]
+    assert kept(database, DeliveryRow) == 0
+
+
+@pytest.fixture
+def slow_to_delete(database: Sessions) -> Iterator[str]:
+    """A table from which a row is deleted in half a minute."""
+    with database.begin() as session:
+        session.execute(
+            text(
+                "CREATE FUNCTION hesitate() RETURNS trigger LANGUAGE plpgsql"
+                " AS 'BEGIN PERFORM pg_sleep(30); RETURN OLD; END'"
+            )
+        )
+        session.execute(
+            text(
+                "CREATE TRIGGER hesitate BEFORE DELETE ON step_default"
+                " FOR EACH ROW EXECUTE FUNCTION hesitate()"
+            )
+        )
+    yield "step_default"
+    with database.begin() as session:
+        session.execute(text("DROP FUNCTION hesitate() CASCADE"))
+
+
+def test_a_statement_that_takes_too_long_is_given_up(database: Sessions, slow_to_delete: str) -> None:
+    with database.begin() as session:
+        happened(session, NOW - timedelta(days=60))
+
+    began = time.monotonic()
+    done = pruned(database)
+    took = time.monotonic() - began
+
+    (hindered,) = [one for one in done if one.hindered]
+    assert (hindered.what, "statement timeout" in hindered.hindered) == (slow_to_delete, True)
+    assert took < 15
+    assert (kept(database, StepRow), kept(database, MessageRow)) == (1, 0)
+
+
+def test_housekeeping_goes_on_behind_what_is_hindered_and_comes_back_soon(database: Sessions) -> None:
+    with database.begin() as session:
+        begin_housekeeping(session)
+    pauses: list[timedelta] = []
+
+    with database() as reading:
+        reading.execute(text(f"SELECT FROM event_{OLD:%Y%m%d}"))
+        fate = Postponed()
+        while fate.data is None or "walked_at" not in fate.data or "part" in fate.data:
+            with database.begin() as session:
+                now = session.execute(select(func.now())).scalar_one()
+                (one,) = owed(session, "housekeeping")
+                fate = keep_house(session, {one: one}, retention=RETENTION)[one]  # type: ignore[assignment]
+                if fate.data is not None:
+                    session.execute(update(EventTaskRow).values(data=dict(fate.data)))
+                pauses += [fate.at - now] if fate.at else []
+
+    assert pauses == [timedelta(seconds=1), timedelta(seconds=30)]
+    assert f"event_{OLD:%Y%m%d}" in days_of(database, "event")
+    assert f"step_{OLD:%Y%m%d}" not in days_of(database, "step")
 
 
 def test_a_delivery_that_somebody_holds_is_left_for_the_next_time(database: Sessions) -> None:
@@ -449,9 +615,9 @@ def test_a_delivery_that_somebody_holds_is_left_for_the_next_time(database: Sess
 
 def test_two_that_prune_at_once_take_turns(database: Sessions) -> None:
     with database.begin() as first, database.begin() as second:
-        prune_slice(first, RETENTION.old(at=NOW), page=None)
+        prune_slice(first, RETENTION.old(at=NOW), START)
 
-        done = prune_slice(second, RETENTION.old(at=NOW), page=None)
+        done = prune_slice(second, RETENTION.old(at=NOW), START)
 
         assert done.hindered == "somebody else prunes at this moment"
 

@@ -12,12 +12,12 @@ import typer
 from sqlalchemy import func, select
 
 from publisher.database import Sessions
-from publisher.kept_days import LONGEST
+from publisher.kept_days import kept_days
 from publisher.notify.message import instant
-from publisher.prune.days import old_days
 from publisher.prune.forecast import forecast
+from publisher.prune.parts import START, parts_from
 from publisher.prune.retention import Old, Retention
-from publisher.prune.rows import delivery_pages
+from publisher.prune.rows import pages_of
 from publisher.prune.slices import prune_all
 from workers.commands.database import opened
 from workers.commands.options import AsJson, Data
@@ -26,6 +26,8 @@ from workers.commands.progress import progress
 from workers.commands.starting import settings_of
 
 _PAUSE_S = 0.3
+# The walk through it is shown page by page.
+_LONGEST_PART = "delivery"
 
 
 @dataclass(kw_only=True)
@@ -43,10 +45,18 @@ class _Gone:
     left: dict[str, str] = field(default_factory=dict)
 
 
+def _checked(days: int | None) -> int | None:
+    try:
+        return None if days is None else kept_days(days)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 def prune(
     *,
     keep: Annotated[
-        int | None, typer.Option(min=1, max=LONGEST, metavar="DAYS", help="Instead of PUBLISHER_KEEP_DAYS.")
+        int | None,
+        typer.Option(callback=_checked, metavar="DAYS", help="Instead of PUBLISHER_KEEP_DAYS."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, change nothing.")] = False,
     data: Data = None,
@@ -74,16 +84,16 @@ def prune(
 def _would_go(sessions: Sessions, old: Old) -> _Gone:
     with sessions() as session:
         coming = forecast(session.connection(), old)
-    return _Gone(days=[one.name for one in coming.days], rows=Counter(coming.rows))
+    return _Gone(days=list(coming.days), rows=Counter(coming.rows))
 
 
 def _let_go(sessions: Sessions, old: Old) -> _Gone:
     gone = _Gone()
     with sessions() as session:
-        days = [] if old.records is None else old_days(session.connection(), before=old.records)
-        pages = delivery_pages(session.connection())
+        parts = parts_from(session.connection(), old, START)
+        pages = pages_of(session.connection(), _LONGEST_PART)
     page = 0
-    with progress("pruning", 2 * len(days) + pages) as advance:
+    with progress("pruning", 2 * len(parts) + pages) as advance:
         for done in prune_all(sessions, old, wait=_wait):
             if done.hindered:
                 gone.left[done.what] = done.hindered
@@ -91,8 +101,11 @@ def _let_go(sessions: Sessions, old: Old) -> _Gone:
                 gone.days.append(done.what)
             else:
                 gone.rows[done.what] += done.rows
-            advance(1 if done.what != "delivery" else (done.next_page or pages) - page)
-            page = done.next_page or page
+            if done.what == _LONGEST_PART:
+                before, page = page, pages if done.place is None else done.place.page
+                advance(page - before)
+            else:
+                advance(1)
     # Each was taken out first, and then dropped.
     gone.days = list(dict.fromkeys(gone.days))
     return gone
@@ -121,7 +134,7 @@ def _instant(at: datetime | None) -> str | None:
 
 def _show(old: Old, gone: _Gone, *, verb: str) -> None:
     if old.records is None:
-        print_line("PUBLISHER_KEEP_DAYS is 0: everything is kept")
+        print_line("0 days are for ever: everything is kept")
         return
     rows = [
         *_days_of(gone.days),

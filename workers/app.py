@@ -13,6 +13,7 @@ from publisher.notify.observer import Observer
 from publisher.outbox.obligation import LEASE
 from publisher.prune.retention import Retention
 from publisher.settings import Settings
+from publisher.undisturbed import undisturbed
 from workers.broker import SteadyAmqp
 from workers.connections import Kind, engine_of
 from workers.embedded.processes import die_with_parent
@@ -71,9 +72,10 @@ class PublisherApp(Celery):  # type: ignore[misc]  # Celery has no types
             self.observers = (*self.observers, TracedSteps(self._spans).hear)
 
     def observe(self, handled: Handled) -> None:
-        """Tell everybody who wants to know what came of a message."""
+        """Tell everybody who wants to know what came of a message; what they raise disturbs nobody."""
         for hear in self.observers:
-            hear(handled)
+            with undisturbed("steps"):
+                hear(handled)
 
     def end_process(self) -> None:
         """Let go of what `open` made."""

@@ -50,18 +50,29 @@ def create_app(
     Raises:
         SettingsError: when PUBLISHER_SECRET_KEY is not set.
     """
-    context = ApiContext(
-        settings=settings,
-        sessions=sessions,
-        keys=KeyRing(sessions),
-        box=SecretBox(settings.require("secret_key")),
-        on_accepted=meters.accepted,
+    app = _routed(
+        ApiContext(
+            settings=settings,
+            sessions=sessions,
+            keys=KeyRing(sessions),
+            box=SecretBox(settings.require("secret_key")),
+            on_accepted=meters.accepted,
+        )
     )
+    # Each around those before it.
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streamed=[BATCH_PATH])
+    app.add_middleware(Edge)
+    if spans is not None:
+        app.add_middleware(TracedRequests, spans=spans)
+    app.add_middleware(MeasuredRequests, meters=meters)
+    return app
 
+
+def _routed(context: ApiContext) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        sessions.kw["bind"].dispose()
+        context.sessions.kw["bind"].dispose()
 
     app = FastAPI(
         title="Publisher",
@@ -75,11 +86,6 @@ def create_app(
         app.include_router(make_router(context))
     install_docs(app)
     install_problems(app)
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streamed=[BATCH_PATH])
-    app.add_middleware(Edge)
-    if spans is not None:
-        app.add_middleware(TracedRequests, spans=spans)
-    app.add_middleware(MeasuredRequests, meters=meters)
     return app
 
 

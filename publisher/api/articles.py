@@ -42,12 +42,13 @@ BATCH_PATH = "/v1/articles:batch"
 def articles_router(context: ApiContext) -> APIRouter:
     """Return the routes of articles."""
     router = api_router("Articles")
-    _add_writing(router, context)
+    _add_accepting(router, context)
+    _add_taking_down(router, context)
     _add_reading(router, context)
     return router
 
 
-def _add_writing(router: APIRouter, context: ApiContext) -> None:
+def _add_accepting(router: APIRouter, context: ApiContext) -> None:
     writer = needs(context, Scope.ARTICLES_WRITE)
     queue = AcceptQueue(context)
 
@@ -84,9 +85,11 @@ def _add_writing(router: APIRouter, context: ApiContext) -> None:
         expect_media_type(request, NDJSON)
         return BatchResponse(context, traceparent=trace_of(request))
 
+
+def _add_taking_down(router: APIRouter, context: ApiContext) -> None:
     @router.delete(
         "/articles/{article_id}",
-        dependencies=[writer],
+        dependencies=[needs(context, Scope.ARTICLES_WRITE)],
         response_model=ArticleOut,
         summary="Take an article down",
     )

@@ -46,53 +46,68 @@ class BodyLimit:
             await self._watch(scope, receive, send)
 
     async def _watch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = _Body(receive, send, self._more)
+        body = _Body(receive, send, self._judge)
         try:
             await self._app(scope, body.receive, body.send)
-        except _Refused:
-            assert body.refusal is not None
-            await _refuse(body.refusal, receive, send)
+        except Exception:
+            # Whatever the application made of our exception, it is no error.
+            if body.refusal is None:
+                raise
         finally:
             self._held -= body.taken
+        # An answer that has begun cannot be taken back: without its end the server closes the connection.
+        if body.refusal is not None and not body.answered:
+            await _refuse(body.refusal, receive, send)
 
-    def _more(self, size: int, taken: int) -> Problem | None:
-        """Note that a request holds more, `taken` by now; return why it cannot be let in, if so."""
-        self._held += size
-        if taken > self._limit:
+    def _judge(self, body: "_Body", more: int) -> Problem | None:
+        """Note that a request holds more bytes; return why it cannot be let in, if so."""
+        self._held += more
+        if body.taken > self._limit:
             return _too_large(self._limit)
-        # Who has all of its body already is not turned away for what others hold.
-        if size and self._held > self._most_held:
+        # Who has all of its body, or an answer, is not turned away for what others hold.
+        if not body.complete and not body.answered and self._held > self._most_held:
             refusal = unavailable("too many bodies are being received; come back later")
             return replace(refusal, headers={**refusal.headers, **_CLOSE})
         return None
 
 
 class _Body:
-    """The body of one request, on its way in; `refusal` once it was refused."""
+    """The body of one request, on its way in.
 
-    def __init__(self, receive: Receive, send: Send, more: Callable[[int, int], Problem | None]) -> None:
+    Attributes:
+        taken: bytes of it, until now.
+        complete: whether nothing more of it comes.
+        answered: whether the answer has begun.
+        refusal: once it was refused; nothing passes either way from then on.
+    """
+
+    def __init__(self, receive: Receive, send: Send, judge: Callable[["_Body", int], Problem | None]) -> None:
         self.taken = 0
+        self.complete = False
+        self.answered = False
         self.refusal: Problem | None = None
         self._receive = receive
         self._send = send
-        self._more = more
-        self._answered = False
+        self._judge = judge
 
     async def receive(self) -> Message:
+        self._expect_admission()
         message = await self._receive()
         size = len(message.get("body", b""))
         self.taken += size
-        self.refusal = self.refusal or self._more(size, self.taken)
-        if self.refusal:
-            raise _Refused
+        self.complete = not message.get("more_body", False)
+        self.refusal = self._judge(self, size)
+        self._expect_admission()
         return message
 
     async def send(self, message: Message) -> None:
-        # Whatever the application made of the exception, the answer is ours.
-        if self.refusal and not self._answered:
-            raise _Refused
-        self._answered = True
+        self._expect_admission()
+        self.answered = True
         await self._send(message)
+
+    def _expect_admission(self) -> None:
+        if self.refusal is not None:
+            raise _Refused
 
 
 class _Refused(Exception):

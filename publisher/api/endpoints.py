@@ -44,6 +44,7 @@ def endpoints_router(context: ApiContext) -> APIRouter:
     """Return the routes of endpoints."""
     router = api_router("Endpoints")
     _add_registering(router, context)
+    _add_rotating(router, context)
     _add_changing(router, context)
     _add_sending(router, context)
     _add_reading(router, context)
@@ -77,11 +78,11 @@ def _add_registering(router: APIRouter, context: ApiContext) -> None:
 
         return once.answer(work)
 
-    @router.post(
-        f"{_ONE}/rotate-secret",
-        response_model=SecretOut,
-        summary="Make a new secret",
-    )
+
+def _add_rotating(router: APIRouter, context: ApiContext) -> None:
+    writer = needs(context, Scope.ENDPOINTS_WRITE)
+
+    @router.post(f"{_ONE}/rotate-secret", response_model=SecretOut, summary="Make a new secret")
     def rotate(
         endpoint_id: str,
         once: Annotated[Once, idempotent(context, writer)],

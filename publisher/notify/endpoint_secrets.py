@@ -81,24 +81,19 @@ def live_secrets(
     )
     found = _decrypted(rows, box)
     if found and not any(found.values()):
-        _check_key(session, box)
+        refuse_key(session, box)
     for endpoint_id, secrets in found.items():
         if not secrets:
             log.error("endpoint.unreadable_secret", endpoint_id=str(endpoint_id))
     return found
 
 
-def _decrypted(rows: Iterable[Row[UUID, bytes]], box: SecretBox) -> dict[UUID, tuple[bytes, ...]]:
-    found: dict[UUID, tuple[bytes, ...]] = {}
-    for endpoint_id, encrypted in rows:
-        found.setdefault(endpoint_id, ())
-        with suppress(SettingsError):
-            found[endpoint_id] += (box.decrypt(encrypted, owner=endpoint_id.bytes),)
-    return found
+def refuse_key(session: Session, box: SecretBox) -> None:
+    """See that the key opens one of several endpoints' secrets, if there are several.
 
-
-def _check_key(session: Session, box: SecretBox) -> None:
-    """Raise SettingsError if the key opens none of several endpoints: then it is the key that is wrong."""
+    Raises:
+        SettingsError: when it opens none: then it is the key that is wrong.
+    """
     newest = (
         select(EndpointSecretRow.endpoint_id, EndpointSecretRow.encrypted)
         .order_by(EndpointSecretRow.id.desc())
@@ -109,3 +104,12 @@ def _check_key(session: Session, box: SecretBox) -> None:
         raise SettingsError(
             "PUBLISHER_SECRET_KEY: is not the key that the stored endpoint secrets were encrypted with"
         )
+
+
+def _decrypted(rows: Iterable[Row[UUID, bytes]], box: SecretBox) -> dict[UUID, tuple[bytes, ...]]:
+    found: dict[UUID, tuple[bytes, ...]] = {}
+    for endpoint_id, encrypted in rows:
+        found.setdefault(endpoint_id, ())
+        with suppress(SettingsError):
+            found[endpoint_id] += (box.decrypt(encrypted, owner=endpoint_id.bytes),)
+    return found

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from publisher.notify.claim import Claimed
 from publisher.notify.flush import Report
 from publisher.notify.in_hand import InHand
+from publisher.undisturbed import undisturbed
 
 
 class Observer:
@@ -26,3 +27,31 @@ class Observer:
         Args:
             not_ours: how many more there were; another sender sends those again.
         """
+
+
+class Harmless(Observer):
+    """Passes everything on to another observer; whatever that one raises ends here."""
+
+    def __init__(self, other: Observer) -> None:
+        self._other = other
+
+    def beats(self, in_hand: InHand, *, shards: int) -> None:
+        """Pass on what the sender has in its hands."""
+        with undisturbed("beats"):
+            self._other.beats(in_hand, shards=shards)
+
+    def begins(self, claimed: Claimed) -> str | None:
+        """Return the other's trace context; the message's own if there is none to be had."""
+        with undisturbed("begins"):
+            return self._other.begins(claimed)
+        return claimed.traceparent
+
+    def ended(self, report: Report) -> None:
+        """Pass on what came of an attempt."""
+        with undisturbed("ended"):
+            self._other.ended(report)
+
+    def recorded(self, reports: Sequence[Report], *, not_ours: int) -> None:
+        """Pass on that reports are in the record."""
+        with undisturbed("recorded"):
+            self._other.recorded(reports, not_ours=not_ours)

@@ -22,7 +22,7 @@ from publisher.notify.claim import Claimed, claim
 from publisher.notify.client import WebhookClient
 from publisher.notify.flush import Report, disable_gone, flush
 from publisher.notify.in_hand import InHand
-from publisher.notify.observer import Observer
+from publisher.notify.observer import Harmless, Observer
 from publisher.notify.secrets import SecretBox
 from publisher.notify.shards import BEAT_S, NOTHING, beat, leave
 
@@ -67,14 +67,14 @@ class Pump:
             client: made in the loop that runs this pump; stays the caller's to close.
             slots: requests in flight at most.
             drain_s: how long `run` waits for them when it is told to stop.
-            observer: hears of every attempt.
+            observer: hears of every attempt; what it raises disturbs none.
         """
         self.id = new_id()
         self._sessions = sessions
         self._client = client
         self._box = box
         self._drain_s = drain_s
-        self._observer = observer or Observer()
+        self._observer = Harmless(observer or Observer())
         self._in_hand = InHand(slots)
         self._holdings = NOTHING
         self._more = False

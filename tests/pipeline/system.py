@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import socket
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -27,9 +26,9 @@ from publisher.notify.endpoints import create
 from publisher.notify.secrets import SecretBox
 from publisher.schema import ArticleRow, DeliveryRow, EventRow, EventTaskRow, StepRow
 from tests.databases import empty, is_empty
+from tests.pipeline.forked import Forked
 from tests.pipeline.harmed import Harm
 from tests.waiting import eventually
-from workers.embedded import Child, Program
 from workers.pipeline import app
 from workers.queues import key_of, waiting_messages, waiting_tokens
 
@@ -51,25 +50,24 @@ class System:
         self.redis = redis
         self._environment = {"PUBLISHER_REDIS_PREFIX": REDIS_PREFIX, **environment}
         self._folder = folder
-        self._children: list[Child] = []
+        self._children: list[Forked] = []
 
-    def start(self, *argv: str, module: str = "workers", **settings: str) -> Child:
+    def start(self, *argv: str, module: str = "workers", **settings: str) -> Forked:
         """Start one process: `start("worker", "--concurrency", "1")`; settings are environment variables.
 
         Args:
             module: that is run with these arguments.
         """
-        child = Child(
-            Program(
-                argv=(sys.executable, "-m", module, *argv),
-                environment={**os.environ, **self._environment, **settings},
-                log=self._folder / f"{len(self._children)}-{argv[0]}.log",
-            )
+        child = Forked(
+            argv,
+            module=module,
+            environment={**os.environ, **self._environment, **settings},
+            log=self._folder / f"{len(self._children)}-{argv[0]}.log",
         )
         self._children.append(child)
         return child
 
-    def start_harmed(self, harm: Harm, *argv: str, **settings: str) -> Child:
+    def start_harmed(self, harm: Harm, *argv: str, **settings: str) -> Forked:
         """Start one process to which something will happen."""
         return self.start(*harm.arguments, *argv, module="tests.pipeline.harmed", **settings)
 
@@ -85,11 +83,11 @@ class System:
         return httpx.Client(base_url=base_url, trust_env=False)
 
     @property
-    def newest(self) -> Child:
+    def newest(self) -> Forked:
         """The process that was started last."""
         return self._children[-1]
 
-    def kill(self, child: Child) -> None:
+    def kill(self, child: Forked) -> None:
         """Kill a process and all that it forked, at once."""
         os.killpg(child.pid, signal.SIGKILL)
         child.wait(within=timedelta(seconds=5))

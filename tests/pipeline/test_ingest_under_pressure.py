@@ -109,6 +109,7 @@ def _slow_bodies(web: Web) -> Iterator[Callable[[], list[int]]]:
         for sender in senders:
             with suppress(OSError):  # whoever was refused may have been cut off
                 sender.sendall(head.encode() + b" " * SLOW_BYTES)
+            sender.setblocking(False)  # with a timeout, a look for an answer waits for one
         yield lambda: [status for sender in senders if (status := _status(sender))]
 
 
@@ -120,7 +121,7 @@ def _sender(url: str, held: ExitStack) -> socket.socket:
 def _status(sender: socket.socket) -> int | None:
     """Return the status of the answer, if there is one yet."""
     try:
-        head = sender.recv(12, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        head = sender.recv(12, socket.MSG_PEEK)
     except OSError:
         return None
     return int(head[9:12]) if len(head) == 12 else None

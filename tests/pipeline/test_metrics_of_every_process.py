@@ -14,10 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from publisher.access import create_key
 from tests.free_ports import free_port
+from tests.pipeline.forked import Forked
 from tests.pipeline.system import System
 from tests.receivers import Receivers
 from tests.waiting import eventually
-from workers.embedded import Child
 
 PROCESSES = ("relay", "worker", "sender", "web")
 # Four processes load their modules at once.
@@ -38,7 +38,7 @@ def value(port: int, name: str, **labels: str) -> float | None:
     return scrape(port).get((name, frozenset(labels.items())))
 
 
-def start_all(system: System) -> tuple[Mapping[str, int], Mapping[str, Child], httpx.Client]:
+def start_all(system: System) -> tuple[Mapping[str, int], Mapping[str, Forked], httpx.Client]:
     """Start one process of each kind; return where they answer scrapes, and a client of the API."""
     ports = {name: free_port() for name in PROCESSES}
     settings = {name: {"PUBLISHER_METRICS_PORT": str(port)} for name, port in ports.items()}
@@ -54,7 +54,7 @@ def start_all(system: System) -> tuple[Mapping[str, int], Mapping[str, Child], h
     return ports, children, client
 
 
-def forked_by(worker: Child) -> list[int]:
+def forked_by(worker: Forked) -> list[int]:
     return [child.pid for child in psutil.Process(worker.pid).children()]
 
 

@@ -1,10 +1,11 @@
 """A process that is told to end (SIGTERM) finishes what it has begun; what it has not is free at once.
 
-Guards: the web server's graceful shutdown; the relay looks at `stop` between two rounds only; Celery's warm
-shutdown; `Pump._keep_leaving` gives idle shards back while others still drain.
+Guards: the web server's graceful shutdown, and its end after `_STOPPING_S`; the relay looks at `stop` between
+two rounds only; Celery's warm shutdown; `Pump._leave` gives idle shards back while others still drain.
 """
 
 import os
+import socket
 import threading
 from collections import Counter
 from collections.abc import Collection
@@ -25,12 +26,12 @@ from publisher.notify.secrets import SecretBox
 from publisher.schema import ShardLeaseRow
 from tests.pipeline.deliveries import recorded, sent
 from tests.pipeline.effects import assert_seen_once
+from tests.pipeline.forked import Forked
 from tests.pipeline.harmed import Harm, Point, Victim
 from tests.pipeline.system import SECRET_KEY, STARTS_WITHIN_S, System
 from tests.receivers import Receivers, Reply
 from tests.stages.subscribers import Subscribers
 from tests.waiting import eventually
-from workers.embedded import Child
 
 COMPOSE = Path(__file__).parents[2] / "docker-compose.yml"
 _BLOCKED = text(
@@ -38,7 +39,7 @@ _BLOCKED = text(
 )
 
 
-def test_web_answers_what_was_begun(system: System) -> None:
+def test_web_answers_what_was_begun_and_waits_for_nobody_for_ever(system: System) -> None:
     article = system.submit(1)
     with system.sessions.begin() as session:
         _, key = create_key(session, name="tests", scopes=["articles:write"])
@@ -46,14 +47,16 @@ def test_web_answers_what_was_begun(system: System) -> None:
         client.headers["Authorization"] = f"Bearer {key}"
         web = system.newest
         revision = {"url": "https://news.example/1", "title": "Mới", "content_text": "Nội dung mới."}
-        with system.locked(article):
-            begun = threads.submit(client.post, "/v1/articles", json=revision)
-            eventually(lambda: _blocked(system, "publisher web%"))
-            os.kill(web.pid, SIGTERM)
-            eventually(lambda: _refuses(client.base_url))
+        with _endless_batch(client):
+            eventually(lambda: system.events(EventType.ARTICLE_RECEIVED) == 2)
+            with system.locked(article):
+                begun = threads.submit(client.post, "/v1/articles", json=revision)
+                eventually(lambda: _blocked(system, "publisher web%"))
+                os.kill(web.pid, SIGTERM)
+                eventually(lambda: _refuses(client.base_url))
 
-        assert begun.result().json()["outcome"] == "revised"
-        assert _ends_in_time(web, "web") in (0, -SIGTERM)
+            assert begun.result().json()["outcome"] == "revised"
+            assert _ends_in_time(web, "web") in (0, -SIGTERM)
 
 
 def test_a_relay_sends_what_it_has_leased(system: System, tmp_path: Path) -> None:
@@ -129,10 +132,22 @@ def test_a_sender_ends_its_requests_and_gives_idle_shards_to_others_meanwhile(sy
         assert set(recorded(system).values()) == {1}
 
 
-def _ends_in_time(child: Child, service: str) -> int | None:
+def _ends_in_time(child: Forked, service: str) -> int | None:
     """Return how a process ended, or None if docker-compose would have killed it."""
     grace = yaml.safe_load(COMPOSE.read_text())["services"][service]["stop_grace_period"]
     return child.wait(within=timedelta(seconds=int(grace.removesuffix("s"))))
+
+
+def _endless_batch(client: httpx.Client) -> socket.socket:
+    """Return a connection whose request has begun, and will not end."""
+    line = b'{"guid": "test:2", "title": "B\xc3\xa0i", "content_text": "N\xc6\xb0\xe1\xbb\x9bc."}\n'
+    head = (
+        "POST /v1/articles:batch HTTP/1.1\r\nHost: news.example\r\nTransfer-Encoding: chunked\r\n"
+        f"Content-Type: application/x-ndjson\r\nAuthorization: {client.headers['Authorization']}\r\n\r\n"
+    )
+    connection = socket.create_connection((client.base_url.host, client.base_url.port), timeout=20)
+    connection.sendall(head.encode() + b"%x\r\n%b\r\n" % (len(line), line))
+    return connection
 
 
 def _blocked(system: System, application_name: str) -> int:

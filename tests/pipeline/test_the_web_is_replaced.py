@@ -20,16 +20,16 @@ from sqlalchemy import func, select
 
 from publisher.access import create_key
 from publisher.schema import ArticleRow
+from tests.pipeline.forked import Forked
 from tests.pipeline.system import System
 from tests.waiting import eventually
-from workers.embedded import Child
 
 CLIENTS = 16
 Address = tuple[str, int]
 
 
 @pytest.fixture
-def web(system: System) -> tuple[Child, Address]:
+def web(system: System) -> tuple[Forked, Address]:
     """A web process that answers, and its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -73,7 +73,7 @@ def heard(connection: socket.socket, request: bytes) -> int:
 
 
 def test_whoever_has_connected_is_answered_even_when_nobody_else_can_connect(
-    web: tuple[Child, Address],
+    web: tuple[Forked, Address],
 ) -> None:
     child, address = web
     with ExitStack() as stack:
@@ -88,7 +88,7 @@ def test_whoever_has_connected_is_answered_even_when_nobody_else_can_connect(
 
 
 def test_no_request_that_was_sent_is_lost_while_many_come_in(
-    system: System, web: tuple[Child, Address]
+    system: System, web: tuple[Forked, Address]
 ) -> None:
     child, address = web
     with system.sessions.begin() as session:

@@ -15,10 +15,10 @@ from publisher.notify.endpoint_in import EndpointIn
 from publisher.notify.endpoints import create
 from publisher.notify.secrets import SecretBox
 from publisher.schema import DeliveryRow, EndpointRow, ShardLeaseRow
+from tests.pipeline.forked import Forked
 from tests.pipeline.system import SECRET_KEY, System
 from tests.receivers import Received, Receivers, Reply
 from tests.waiting import eventually
-from workers.embedded import Child
 
 ENDPOINTS, ARTICLES, HANGING_ARTICLES = 60, 10, 3
 # Longer than it takes until all is in flight, and shorter than a sender waits for an answer.
@@ -29,7 +29,7 @@ HANG_S = 8.0
 class Sender:
     """A sender, and the name under which it holds shards."""
 
-    process: Child
+    process: Forked
     holder: UUID
 
 

@@ -16,10 +16,10 @@ from publisher.notify.message import message_name
 from publisher.outbox.watch import stuck
 from publisher.schema import AttemptRow, DeliveryRow, EndpointRow
 from tests.pipeline.clients import Clients, Ledger
+from tests.pipeline.forked import Forked
 from tests.pipeline.system import System
 from tests.receivers import Receivers
 from tests.waiting import eventually
-from workers.embedded import Child
 
 # What docker-compose waits before it starts again what ended: a moment, then twice as long, within limits.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
@@ -32,7 +32,7 @@ Seen = TypeVar("Seen")
 class _Kept:
     """A process that is started again, a little later each time, when it has ended."""
 
-    def __init__(self, start: Callable[[], Child]) -> None:
+    def __init__(self, start: Callable[[], Forked]) -> None:
         self.child = start()
         self.endings = 0
         self._start = start
@@ -187,7 +187,7 @@ class UnderLoad:
         except httpx.TransportError:
             return 0
 
-    def _starting(self, *argv: str) -> Callable[[], Child]:
+    def _starting(self, *argv: str) -> Callable[[], Forked]:
         return lambda: self.system.start(*argv, **_LONG_FEED)
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import create_engine
+from structlog.testing import capture_logs
 
 from publisher.access import Scope
 from publisher.api.articles import BATCH_PATH
 from publisher.ingest.article_in import parse_article
 from publisher.ingest.keys import lock_identities, lookup_keys
 from tests.stages.api_server import Api, article, running_api
+from workers.tracing.spans import Span
 
 LIMIT = 20_000
 JSON = {"content-type": "application/json"}
@@ -283,6 +285,25 @@ def test_a_crowd_is_429_with_retry_after_and_everybody_else_is_answered(api: Api
     assert all(int(one.headers["retry-after"]) > 0 for one in refused)
     assert len(answers) == len(refused) + len(accepted)
     assert accepted.count("created") == 1
+
+
+def test_a_tracer_that_fails_changes_no_answer(postgres_url: str) -> None:
+    class Failing:
+        def begin(self, name: str, **_: Any) -> Span:
+            raise LookupError(name)
+
+        def close(self) -> None:
+            pass
+
+    headers = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    with running_api(postgres_url, spans=Failing()) as api, api.client(Scope.ADMIN) as client:
+        with capture_logs() as logs:
+            accepted = client.post("/v1/articles", json=article(), headers=headers)
+        read = client.get("/v1/articles")
+
+    assert (accepted.status_code, read.status_code) == (201, 200)
+    (told,) = [one for one in logs if one["event"] == "article.accepted"]
+    assert told["traceparent"] == headers["traceparent"]
 
 
 def test_the_description_knows_every_route_and_the_page_needs_no_other_host(client: httpx.Client) -> None:

@@ -28,7 +28,7 @@ from workers.handled import Handled
 from workers.metrics.record import RecordMeters
 from workers.metrics.sending import SenderMeters
 from workers.metrics.steps import StepMeters
-from workers.metrics.wire import Wire, tally_of
+from workers.metrics.wire import Tally, Wire, tally_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 OUTCOMES = ("created", "unchanged", "revised", "restored")
@@ -232,6 +232,34 @@ def test_what_was_told_before_anybody_listened_counts() -> None:
     wire.hear(StepMeters(registry).count)
 
     eventually(lambda: value(registry, "publisher_steps_total", task="publish", outcome="lost") == 100)
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\xff", b"[]", b"{}", b"7", b'{"task": 1}', b"x" * 10_000])
+def test_garbage_on_the_wire_ends_no_counting(garbage: bytes) -> None:
+    registry, wire = CollectorRegistry(), Wire()
+    wire.hear(StepMeters(registry).count)
+
+    wire._mouth.send(garbage)
+    wire.tell(Handled(task="publish", obligations=[obligation(1)], fates={}, took_s=0.1))
+
+    eventually(lambda: value(registry, "publisher_steps_total", task="publish", outcome="lost") == 1)
+
+
+def test_a_tally_that_cannot_be_counted_ends_no_counting() -> None:
+    registry, wire, heard = CollectorRegistry(), Wire(), []
+    meters = StepMeters(registry)
+
+    def count(tally: Tally) -> None:
+        heard.append(tally)
+        if len(heard) == 1:
+            raise LookupError
+        meters.count(tally)
+
+    wire.hear(count)
+    for number in range(2):
+        wire.tell(Handled(task="publish", obligations=[obligation(number)], fates={}, took_s=0.1))
+
+    eventually(lambda: value(registry, "publisher_steps_total", task="publish", outcome="lost") == 1)
 
 
 def test_attempts_are_counted_by_what_the_receiver_did(database: Sessions) -> None:

@@ -4,7 +4,7 @@ import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,8 +17,11 @@ from structlog.testing import capture_logs
 from publisher.database import Sessions
 from publisher.events import EventType
 from publisher.notify import pump, shards
-from publisher.notify.claim import Claim, claim
+from publisher.notify.claim import Claim, Claimed, claim
 from publisher.notify.endpoints import disable, remove, rotate_secret
+from publisher.notify.flush import Report
+from publisher.notify.in_hand import InHand
+from publisher.notify.observer import Observer
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.schedule import MAX_ATTEMPTS
 from publisher.notify.secrets import show_secret
@@ -162,6 +165,36 @@ def test_a_failed_attempt_comes_again_with_the_same_id_and_body_and_a_new_timest
     assert verified(second, some.secrets[reader])
     assert (failed.state, failed.last_status) == (PENDING, 500)
     assert [attempt.number for attempt in some.attempts()] == [1, 2]
+
+
+def test_an_observer_that_fails_changes_nothing_of_what_is_sent_and_recorded(subscribers: Making) -> None:
+    class NotCountedError(Exception):
+        pass
+
+    class Failing(Observer):
+        def beats(self, in_hand: InHand, *, shards: int) -> None:
+            raise NotCountedError
+
+        def begins(self, claimed: Claimed) -> str | None:
+            raise NotCountedError
+
+        def ended(self, report: Report) -> None:
+            raise NotCountedError
+
+        def recorded(self, reports: Sequence[Report], *, not_ours: int) -> None:
+            raise NotCountedError
+
+    some = subscribers()
+    readers = [some.subscribe(f"/{number}") for number in range(5)]
+    for _ in range(3):
+        some.tell(*readers)
+
+    with capture_logs() as logs, RunningPump(some.sessions, BOX, observer=Failing()):
+        eventually(lambda: some.all_are(SUCCEEDED))
+
+    assert len(some.receivers.received()) == len(some.attempts()) == 15
+    failed = [one["observer"] for one in logs if one["event"] == "observer.failed"]
+    assert sorted(failed) == ["beats", "begins", "ended", "recorded"]
 
 
 def test_the_first_retry_is_due_after_about_five_seconds(subscribers: Making) -> None:

@@ -1,6 +1,7 @@
 """What metrics are called, where they are shown, and that each of them is written down."""
 
 import re
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -9,10 +10,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session, sessionmaker
+from structlog.testing import capture_logs
 
 from publisher.errors import SettingsError
 from publisher.settings import Settings, load_settings
 from tests.free_ports import free_port
+from workers.metrics import record as record_module
 from workers.metrics.listener import serve_metrics
 from workers.metrics.ports import metrics_ports
 from workers.metrics.record import RecordMeters
@@ -160,3 +163,38 @@ def test_while_the_database_is_away_a_scrape_says_so_and_asks_nobody() -> None:
 
     assert {one.name for one in registry.collect()} == {"publisher_database_up"}
     assert registry.get_sample_value("publisher_database_up") == 0
+
+
+def test_a_look_that_raises_is_told_of_and_ends_no_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_module, "_EVERY_S", 0.01)
+    errors = [RuntimeError("a bug"), OSError("too many open files")]
+    looks_again = threading.Event()
+
+    def connect() -> None:
+        if errors:
+            raise errors.pop(0)
+        looks_again.set()
+        threading.Event().wait()  # for ever: no later test hears of it
+
+    engine = create_engine("postgresql+psycopg://", creator=connect)
+    record = RecordMeters(sessionmaker(engine), CollectorRegistry())
+    with capture_logs() as logs:
+        record.start()
+        assert looks_again.wait(10)
+
+    assert [one["error"] for one in logs if one["event"] == "metrics.no_look"] == [
+        "RuntimeError: a bug",
+        "OSError: too many open files",
+    ]
+
+
+@pytest.mark.parametrize(("error", "up"), [(RuntimeError("a bug"), 1), (OSError("no sockets left"), 0)])
+def test_a_bug_does_not_say_that_the_database_is_away(error: Exception, up: int) -> None:
+    def connect() -> None:
+        raise error
+
+    registry = CollectorRegistry()
+    RecordMeters(sessionmaker(create_engine("postgresql+psycopg://", creator=connect)), registry).look()
+
+    assert {one.name for one in registry.collect()} == {"publisher_database_up"}
+    assert registry.get_sample_value("publisher_database_up") == up

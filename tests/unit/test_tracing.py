@@ -8,9 +8,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from publisher.events import EventType
+from publisher.notify.claim import Claimed
+from publisher.notify.flush import Report
+from publisher.notify.observer import Observer
+from publisher.notify.outcome import Answer, DeliveryState, Outcome
 from publisher.outbox.obligation import Done, Failed, Obligation
 from workers.handled import Handled
 from workers.tracing import setup
+from workers.tracing.attempts import TracedAttempts
 from workers.tracing.setup import exporter_of, spans_of
 from workers.tracing.spans import Attributes, Kind
 from workers.tracing.steps import TracedSteps
@@ -62,6 +67,25 @@ def obligation(number: int, *, traceparent: str | None) -> Obligation:
     )
 
 
+def delivery() -> Claimed:
+    return Claimed(
+        id=UUID(int=1),
+        shard=0,
+        token=0,
+        endpoint_id=UUID(int=2),
+        message_id=UUID(int=3),
+        sequence=None,
+        attempts=0,
+        trigger="auto",
+        url="https://reader.example/hook",
+        timeout_s=None,
+        max_in_flight=1,
+        body=b"{}",
+        secrets=(b"secret",),
+        traceparent=TRACE,
+    )
+
+
 @pytest.mark.parametrize(
     ("environment", "exporter"),
     [
@@ -101,6 +125,46 @@ def test_what_cannot_be_done_is_warned_of_and_stops_nobody(environment: Mapping[
 
     assert spans is None
     assert [one["event"] for one in logs] == ["tracing.off"]
+
+
+@pytest.mark.parametrize("variable", ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"])
+def test_a_variable_that_opentelemetry_refuses_stops_nobody(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "-1")
+
+    with capture_logs() as logs:
+        spans = spans_of("worker", {"OTEL_EXPORTER_OTLP_ENDPOINT": COLLECTOR})
+
+    assert spans is None
+    assert [one["event"] for one in logs] == ["tracing.off"]
+
+
+def test_an_attempt_is_a_span_whatever_becomes_of_the_counting() -> None:
+    class Failing(Observer):
+        def begins(self, claimed: Claimed) -> str | None:
+            raise LookupError
+
+        def ended(self, report: Report) -> None:
+            raise LookupError
+
+    claimed = delivery()
+    notebook = Notebook()
+    traced = TracedAttempts(notebook, Failing())
+
+    begun = traced.begins(claimed)
+    traced.ended(
+        Report(
+            claimed=claimed,
+            answer=Answer(status=204),
+            outcome=Outcome(state=DeliveryState.SUCCEEDED),
+            at=AT,
+            ended_at=AT,
+        )
+    )
+
+    assert begun == TRACE
+    assert [one.attributes for one in notebook.spans] == [{"http.response.status_code": 204}]
 
 
 def test_a_step_is_a_span_if_its_event_bears_a_trace() -> None:

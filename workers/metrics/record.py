@@ -70,7 +70,7 @@ class RecordMeters(Collector):
         look, up = None, True
         try:
             look = self._see(started)
-        except SQLAlchemyError as error:
+        except Exception as error:  # a bug, too: who looks for it needs the looks that come after it
             log.warning("metrics.no_look", error=f"{type(error).__name__}: {error}".partition("\n")[0])
             up = _answered(error)
         rest_s = max(_EVERY_S, _REST * (time.monotonic() - started)) if up else _EVERY_S
@@ -100,9 +100,11 @@ class RecordMeters(Collector):
             time.sleep(self.look())
 
 
-def _answered(error: SQLAlchemyError) -> bool:
-    """Return whether the database itself said no: it took too long, or somebody holds a lock."""
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) is not None
+def _answered(error: Exception) -> bool:
+    """Return whether the database itself said no (it took too long, or somebody holds a lock), or nothing."""
+    if isinstance(error, DBAPIError):
+        return getattr(error.orig, "sqlstate", None) is not None
+    return not isinstance(error, SQLAlchemyError | OSError)
 
 
 def _paused(session: Session) -> tuple[str, ...]:

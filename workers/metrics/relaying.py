@@ -3,6 +3,9 @@
 from prometheus_client import CollectorRegistry, Counter
 
 from publisher.outbox.lease import Parcel
+from publisher.undisturbed import undisturbed
+
+_safely = undisturbed("relay")
 
 
 class RelayMeters:
@@ -26,15 +29,18 @@ class RelayMeters:
             registry=registry,
         )
 
+    @_safely
     def sent(self, parcel: Parcel) -> None:
         """Count a message that stands in Redis."""
         self._messages.labels(parcel.task).inc()
         self._obligations.labels(parcel.task).inc(len(parcel.event_ids))
 
+    @_safely
     def took_back(self, obligations: int) -> None:
         """Count obligations that have to be sent again."""
         self._taken_back.inc(obligations)
 
+    @_safely
     def hindered(self) -> None:
         """Count a round that failed."""
         self._hindered.inc()

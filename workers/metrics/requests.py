@@ -8,11 +8,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from publisher.api.articles import BATCH_PATH
 from publisher.ingest.decision import Outcome
+from publisher.undisturbed import undisturbed
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 _AREAS = {"/v1/": "api", "/feeds/": "feeds", "/healthz": "health", "/readyz": "health"}
 # The client went away before the answer began.
 _UNANSWERED = "none"
+_safely = undisturbed("requests")
 
 
 class WebMeters:
@@ -38,11 +40,13 @@ class WebMeters:
         for outcome in Outcome:  # so that a rate can be seen from the first one on
             self._accepted.labels(outcome.value)
 
+    @_safely
     def accepted(self, outcomes: Collection[Outcome]) -> None:
         """Count articles that were committed."""
         for outcome in outcomes:
             self._accepted.labels(outcome.value).inc()
 
+    @_safely
     def answered(self, area: str, status: str, *, seconds: float) -> None:
         """Count a request that has ended."""
         self._requests.labels(area, status).inc()

@@ -8,16 +8,19 @@ import json
 import select
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from publisher.undisturbed import undisturbed
 from workers.handled import Handled
 
 _LARGEST = 64 * 1024
 # If the process above does not listen, its figures matter less than the work.
 _PATIENCE_S = 0.1
+_AFTER_ERROR_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,4 +71,7 @@ class Wire:
 
     def _listen(self, count: Callable[[Tally], None]) -> None:
         while True:
-            count(Tally(**json.loads(self._ear.recv(_LARGEST))))
+            with undisturbed("wire"):
+                while True:
+                    count(Tally(**json.loads(self._ear.recv(_LARGEST))))
+            time.sleep(_AFTER_ERROR_S)

@@ -7,7 +7,7 @@ from uuid import UUID
 from publisher.notify.claim import Claimed
 from publisher.notify.flush import Report
 from publisher.notify.in_hand import InHand
-from publisher.notify.observer import Observer
+from publisher.notify.observer import Harmless, Observer
 from workers.tracing.spans import Kind, Span, Spans
 
 
@@ -16,7 +16,8 @@ class TracedAttempts(Observer):
 
     def __init__(self, spans: Spans, other: Observer) -> None:
         self._spans = spans
-        self._other = other
+        # Else a span would stay open whenever the other raises.
+        self._other = Harmless(other)
         self._open: dict[UUID, Span] = {}
 
     def beats(self, in_hand: InHand, *, shards: int) -> None:

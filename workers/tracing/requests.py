@@ -3,6 +3,7 @@
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from publisher.traceparent import traceparent_of
+from publisher.undisturbed import undisturbed
 from workers.tracing.spans import Kind, Span, Spans
 
 _HEADER = b"traceparent"
@@ -20,9 +21,10 @@ class TracedRequests:
         if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
             await self._app(scope, receive, send)
             return
-        span = self._begin(scope)
-        others = [(name, value) for name, value in scope["headers"] if name != _HEADER]
-        scope = {**scope, "headers": [*others, (_HEADER, span.traceparent.encode())]}
+        traced, span = scope, None
+        with undisturbed("tracing"):
+            span = self._begin(scope)
+            traced = _within(span, scope)
         status = 500
 
         async def send_noting(message: Message) -> None:
@@ -32,9 +34,10 @@ class TracedRequests:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_noting)
+            await self._app(traced, receive, send_noting)
         finally:
-            _end(span, scope, status)
+            if span is not None:
+                _end(span, traced, status)
 
     def _begin(self, scope: Scope) -> Span:
         arrived = [value.decode("latin-1") for name, value in scope["headers"] if name == _HEADER]
@@ -46,6 +49,12 @@ class TracedRequests:
         )
 
 
+def _within(span: Span, scope: Scope) -> Scope:
+    others = [(name, value) for name, value in scope["headers"] if name != _HEADER]
+    return {**scope, "headers": [*others, (_HEADER, span.traceparent.encode())]}
+
+
+@undisturbed("tracing")
 def _end(span: Span, scope: Scope, status: int) -> None:
     attributes: dict[str, str | int] = {"http.response.status_code": status}
     name = None

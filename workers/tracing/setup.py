@@ -45,7 +45,11 @@ def spans_of(process: str, environment: Mapping[str, str] = os.environ) -> Spans
     if wanted == "otlp" and protocol != _OURS:
         log.warning("tracing.off", OTEL_EXPORTER_OTLP_PROTOCOL=protocol, expected=_OURS)
         return None
-    return OpenTelemetrySpans(process, EXPORTERS[wanted]())
+    try:
+        return OpenTelemetrySpans(process, EXPORTERS[wanted]())
+    except Exception as error:  # it has many more variables, and most of what they say it takes as given
+        log.warning("tracing.off", error=f"{type(error).__name__}: {error}".partition("\n")[0])
+        return None
 
 
 def exporter_of(environment: Mapping[str, str]) -> str | None:

@@ -1,0 +1,63 @@
+"""What measures never disturbs what is measured, and says once that it cannot measure."""
+
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from publisher.undisturbed import undisturbed
+from workers.app import PublisherApp
+from workers.handled import Handled
+from workers.metrics.relaying import RelayMeters
+from workers.metrics.requests import WebMeters
+
+VOID = Handled(task="publish", obligations=[], fates={}, took_s=0.0)
+NONSENSE: Any = None
+
+
+def test_each_kind_of_error_is_logged_once_with_where_it_came_from() -> None:
+    class OneKindError(Exception):
+        pass
+
+    class OtherKindError(Exception):
+        pass
+
+    with capture_logs() as logs:
+        for error in (OneKindError, OneKindError, OtherKindError, OneKindError):
+            with undisturbed("tests"):
+                raise error
+
+    assert [(one["event"], one["observer"], type(one["exc_info"])) for one in logs] == [
+        ("observer.failed", "tests", OneKindError),
+        ("observer.failed", "tests", OtherKindError),
+    ]
+
+
+def test_the_end_of_a_process_is_no_error() -> None:
+    with pytest.raises(SystemExit), undisturbed("tests"):
+        raise SystemExit
+
+
+def test_who_hears_of_steps_and_fails_ends_no_step_and_keeps_nothing_from_the_next() -> None:
+    class NoRoomError(Exception):
+        pass
+
+    def fail(_: Handled) -> None:
+        raise NoRoomError
+
+    app, heard = PublisherApp("tests", set_as_current=False), []
+    app.observers = (fail, heard.append, fail)
+
+    app.observe(VOID)
+
+    assert heard == [VOID]
+
+
+def test_meters_that_cannot_count_hold_up_neither_relay_nor_requests() -> None:
+    relay, web = RelayMeters(CollectorRegistry()), WebMeters(CollectorRegistry())
+
+    relay.sent(NONSENSE)
+    relay.took_back(NONSENSE)
+    web.accepted([NONSENSE])
+    web.answered("api", "200", seconds=NONSENSE)

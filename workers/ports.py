@@ -1,9 +1,10 @@
-"""Which port the web process of this machine gets."""
+"""Which port the web process of this machine gets, and whether it is free."""
 
 import errno
 import socket
 import sys
 from contextlib import ExitStack
+from typing import Any
 
 from publisher.errors import SettingsError
 
@@ -32,14 +33,36 @@ def choose_port(wanted: int | None, held: ExitStack) -> int:
         return int(probe.getsockname()[1])
 
 
+def refuse_port(host: str, port: int) -> None:
+    """See that nobody listens where a server is about to.
+
+    Raises:
+        SettingsError: when somebody does, or it is no address of this machine.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise SettingsError(f"--host: {host} is no address ({error.strerror})") from error
+    if problem := _bound(family, address):
+        raise SettingsError(f"--port: {port} of {host} {problem}, expected a free port of this machine")
+
+
 def _problem(port: int, held: ExitStack) -> str | None:
-    with socket.socket() as probe:
+    if problem := _bound(socket.AF_INET, (HOST, port)):
+        return problem
+    return None if _claim(port, held) else "is taken"
+
+
+def _bound(family: socket.AddressFamily, address: tuple[Any, ...]) -> str | None:
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind(address)
         except OSError as error:
             return "is taken" if error.errno == errno.EADDRINUSE else f"is not for us ({error.strerror})"
-    return None if _claim(port, held) else "is taken"
+    return None
 
 
 def _claim(port: int, held: ExitStack) -> bool:

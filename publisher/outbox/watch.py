@@ -48,7 +48,8 @@ class Step:
 
     Attributes:
         kind: `event` or `task`.
-        outcome: of a task: a word when it ended, `waiting`, `running`, `scheduled` or `stuck` before.
+        outcome: of a task: a word when it ended, `waiting`, `running`, `scheduled`, `failing` (it is
+            tried again at that time) or `stuck` before.
     """
 
     at: datetime
@@ -162,4 +163,6 @@ def _state(row: EventTaskRow, now: datetime) -> str:
         return "stuck"
     if row.started_at is not None:
         return "running"
+    if row.failures:
+        return "failing"
     return "scheduled" if row.due_at > now else "waiting"

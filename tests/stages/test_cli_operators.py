@@ -1,6 +1,8 @@
 """`publisher status | stuck | replay | trace`, on a real database, and how a running system is found."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -111,6 +113,20 @@ def test_a_trace_tells_what_happened_to_an_article(publisher: Publisher, article
     ]
     assert all(one["at"].endswith("Z") for one in ended["steps"])
     assert "article.received" in for_people
+
+
+def test_a_trace_tells_what_is_tried_again_from_an_embargo(
+    publisher: Publisher, database: Sessions, article: UUID
+) -> None:
+    def state(**values: Any) -> str:
+        with database.begin() as session:
+            session.execute(update(EventTaskRow).values(**values))
+        return str(publisher("trace", str(article), "--json").json["steps"][-1]["outcome"])
+
+    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+
+    assert state(due_at=in_an_hour) == "scheduled"
+    assert state(failures=1) == "failing"
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_a_warning_at_start_stops_nothing(own_url: str, connections: Connections
     settings = load_settings(database_url=own_url)
 
     with capture_logs() as logs:
-        warn_of_database(connections.engine("publisher web 1"), settings, {Kind.WEB: 1_000})
+        warn_of_database(connections.engine("psql"), settings, {Kind.WEB: 1_000})
 
     (line,) = [one for one in logs if one["event"] == "connections.too_many"]
     assert line["log_level"] == "warning"

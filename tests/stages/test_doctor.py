@@ -86,6 +86,22 @@ def test_a_relay_and_a_sender_that_live_are_seen(
     assert "all 64 shards" in found["sender"][0]["found"]
 
 
+def test_behind_a_pooler_the_ear_of_a_sender_is_no_relay(
+    doctor: Doctor, database: Sessions, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres_url.replace("postgresql+psycopg", "postgresql")
+    monkeypatch.setenv("PUBLISHER_LISTEN_URL", url)
+    with database.begin() as session:
+        beat(session, new_id(), in_flight=0, busy=(), started=0.0)
+    with psycopg.connect(url, application_name="publisher listen 4711"):
+        _, without = doctor()
+        with psycopg.connect(url, application_name="publisher listen 4712"):
+            _, found = doctor()
+
+    assert level(without, "relay") == Level.PROBLEM
+    assert level(found, "relay") == Level.OK
+
+
 def test_stuck_work_is_a_problem_and_late_work_a_warning(doctor: Doctor, database: Sessions) -> None:
     with database.begin() as session:
         emit(session, EventType.ARTICLE_PUBLISHED, new_id(), {"sequence": 1})
@@ -164,6 +180,19 @@ def test_a_redis_that_may_drop_messages_is_warned_of(doctor: Doctor, redis_url: 
 
     assert level(found, "redis policy") == Level.WARNING
     assert "noeviction" in found["redis policy"][0]["action"]
+
+
+def test_a_redis_that_refuses_writes_is_warned_of(doctor: Doctor, redis_url: str) -> None:
+    with Redis.from_url(redis_url) as redis:
+        redis.config_set("maxmemory", 1)
+        try:
+            _, found = doctor()
+        finally:
+            redis.config_set("maxmemory", 0)
+
+    assert level(found, "redis memory") == Level.WARNING
+    assert level(found, "worker") == Level.WARNING
+    assert "maxmemory" in found["worker"][0]["found"]
 
 
 @pytest.mark.parametrize(

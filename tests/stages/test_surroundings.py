@@ -247,6 +247,22 @@ def test_a_pooler_that_was_not_named_as_one_is_recognised() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("answer", "remedy"),
+    [
+        ("FATAL:  sorry, too many clients already", "raise max_connections"),
+        ("FATAL:  remaining connection slots are reserved for", "raise max_connections"),
+        ("FATAL:  unsupported startup parameter: options", "set PUBLISHER_LISTEN_URL"),
+        ('FATAL:  password authentication failed for user "x"', "correct PUBLISHER_DATABASE_URL"),
+        ("Connection refused", "start it"),
+    ],
+)
+def test_what_a_server_answers_tells_what_to_do(answer: str, remedy: str) -> None:
+    refused = psycopg.OperationalError(f"connection failed: connection to server failed: {answer}")
+
+    assert surroundings.remedy_of(DBAPIError("", None, refused)).startswith(remedy)
+
+
 def test_a_server_that_is_too_old_is_refused(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(surroundings, "OLDEST", (99,))
 

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from publisher.article import Person, Source
@@ -305,6 +305,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert found.content_html
 
 
+@example("\u0338")
 @given(st.text(st.characters(codec="utf-8")))
 def test_what_is_read_is_in_the_composed_form(text: str) -> None:
     try:

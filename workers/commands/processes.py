@@ -10,6 +10,8 @@ import typer
 from publisher.database import Channel, sessions
 from publisher.errors import SettingsError
 from publisher.events import Queue
+from publisher.notify.endpoint_secrets import refuse_key
+from publisher.notify.secrets import SecretBox
 from publisher.settings import PREFIX, Settings
 from workers.commands.starting import start
 from workers.connections import Kind
@@ -30,6 +32,7 @@ from workers.opening import (
     warn_of_database,
 )
 from workers.pipeline import app
+from workers.ports import refuse_port
 from workers.relay import Relay
 from workers.sender import SENDER_ARGUMENTS, install_pump
 from workers.surroundings.redis import connect_to_redis
@@ -47,6 +50,7 @@ def web(
     settings = start("web")
     if settings.metrics_port == port:
         raise SettingsError(f"{PREFIX}METRICS_PORT: {port} is where the API listens, expected another port")
+    refuse_port(host, port)
     engine = open_database(settings, Kind.WEB)
     warn_of_database(engine, settings, {Kind.WEB: 1})
     registry = new_registry("web")
@@ -124,7 +128,11 @@ def _measure_steps(settings: Settings) -> None:
 
 def _check_database(settings: Settings, kind: Kind, *, processes: int) -> None:
     engine = open_database(settings, kind)
-    listening = {Kind.LISTEN: 1} if kind is Kind.SENDER else {}
+    listening = {}
+    if kind is Kind.SENDER:
+        listening = {Kind.LISTEN: 1}
+        with sessions(engine, app.routes).begin() as session:
+            refuse_key(session, SecretBox(settings.require("secret_key")))
     warn_of_database(engine, settings, {kind: processes, **listening})
     engine.dispose()
 

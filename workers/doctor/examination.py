@@ -24,7 +24,7 @@ from workers.doctor.tables import check_cleaning, check_days, check_schema, chec
 from workers.doctor.work import check_pauses, check_processes, check_stages, check_workers
 from workers.overview import overview
 from workers.pipeline import app
-from workers.surroundings.postgres import reason_of
+from workers.surroundings.postgres import reason_of, remedy_of
 
 Examiner = Callable[[], Settings]
 
@@ -58,7 +58,7 @@ def _database(settings: Settings, at: datetime) -> Iterator[Finding]:
         with sessions(engine, app.routes)() as session:
             yield from _record(session, settings, at)
     except DBAPIError as error:
-        yield problem("postgresql", reason_of(error), "start it, or correct PUBLISHER_DATABASE_URL")
+        yield problem("postgresql", reason_of(error), remedy_of(error))
     except SQLAlchemyError as error:
         yield problem("postgresql", str(error).partition("\n")[0], "look again")
     finally:

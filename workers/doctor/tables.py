@@ -32,7 +32,8 @@ def check_schema(connection: Connection) -> Iterator[Finding]:
     if schema.standing is Standing.CURRENT:
         yield ok("schema", f"at migration {schema.found}")
     else:
-        yield problem("schema", str(schema), "bring both to the same version")
+        found, _, action = str(schema).partition("; ")
+        yield problem("schema", found, action)
 
 
 def check_size(connection: Connection) -> Iterator[Finding]:

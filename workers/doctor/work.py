@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
 
 from publisher.notify.endpoints import SHARDS
 from publisher.settings import Settings
@@ -21,8 +22,9 @@ def check_processes(shown: Mapping[str, Any], settings: Settings) -> Iterator[Fi
         shown: what `overview` returns.
     """
     connected = shown["processes"]
-    # Behind a pooler only its ear has a name of its own.
-    relays = connected.get("listen" if settings.goes_through_pooler else "relay", 0)
+    relays = connected.get("relay", 0)
+    if settings.goes_through_pooler:  # there only ears have names of their own, and each sender has one, too
+        relays = max(0, connected.get("listen", 0) - len(shown["senders"]))
     if relays:
         yield ok("relay", f"{relays} connected")
     else:
@@ -42,7 +44,7 @@ def check_workers(settings: Settings) -> Iterator[Finding]:
     try:
         with app.connection_for_write() as connection:
             replies = app.control.ping(timeout=_PING_S, connection=connection)
-    except (BrokerError, OSError) as error:
+    except (BrokerError, RedisError, OSError) as error:  # the second: what it refuses
         yield warning("worker", f"cannot be asked ({error})", "see what is said of Redis")
         return
     workers = [node for reply in replies for node in reply if node.startswith("worker")]

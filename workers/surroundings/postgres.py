@@ -14,6 +14,8 @@ from publisher.schema import Row
 from publisher.settings import PREFIX
 
 OLDEST = (15,)
+_POOLER, _REFUSES = "is a transaction pooler", "PostgreSQL refuses"
+_FULL = re.compile("too many (clients|connections)|connection slots are reserved")
 _READ_ONLY = text("SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only') = 'on'")
 _WITHOUT_RIGHTS = text("""
 SELECT name, to_regclass(name) IS NULL AS missing, current_user AS me
@@ -49,12 +51,24 @@ def reason_of(error: DBAPIError) -> str:
     """Return why PostgreSQL could not be asked, or what it refused, on one line."""
     told = " ".join(str(error.orig).split())
     if "unsupported startup parameter" in told:
-        return f"is a transaction pooler; expected the server's own address in {PREFIX}LISTEN_URL as well"
+        return f"{_POOLER}; expected the server's own address in {PREFIX}LISTEN_URL as well"
     if word := _SERVERS_WORD.findall(told):
-        return f"PostgreSQL refuses: {word[-1]}"
+        return f"{_REFUSES}: {word[-1]}"
     if isinstance(error.orig, psycopg.Error) and error.orig.diag.message_primary:
-        return f"PostgreSQL refuses: {error.orig.diag.message_primary}"
+        return f"{_REFUSES}: {error.orig.diag.message_primary}"
     return f"cannot be reached ({told})"
+
+
+def remedy_of(error: DBAPIError) -> str:
+    """Return what an operator can do about it, as a clause in the imperative."""
+    reason = reason_of(error)
+    if _FULL.search(reason):
+        return "raise max_connections and restart it, or end some of the processes: each keeps what it has"
+    if _POOLER in reason:
+        return f"set {PREFIX}LISTEN_URL"
+    if reason.startswith(_REFUSES):
+        return f"correct {PREFIX}DATABASE_URL, or see the log of PostgreSQL"
+    return f"start it, or correct {PREFIX}DATABASE_URL"
 
 
 def refuse_server(connection: Connection) -> None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from publisher.ingest.text.captions import is_caption
 from publisher.ingest.text.lines import ends_sentence
 from publisher.ingest.text.words import CONTACT, CREDIT
-from publisher.text import fold
+from publisher.text import clean, fold
 
 
 class BlockKind(StrEnum):
@@ -47,7 +47,8 @@ def read_blocks(texts: Sequence[str]) -> list[Block]:
 
 def render(blocks: Iterable[Block]) -> str:
     """Return the blocks as HTML, escaped."""
-    return "\n".join(_element(block) for block in blocks)
+    # Cleaned once more: a block may begin with a mark that would melt into the tag before it.
+    return clean("\n".join(_element(block) for block in blocks))
 
 
 def without_end_mark(text: str) -> str:

@@ -17,7 +17,7 @@ demo: .venv ## Run everything on this machine, with sample articles and a subscr
 	@exec $(run) workers demo $(ARGS)
 
 test: .venv ## Run the whole suite, on servers of its own
-	$(run) pytest -n auto $(ARGS)
+	$(run) pytest -n auto --dist worksteal $(ARGS)
 
 check: .venv ## Check style, types, and who imports whom
 	$(run) ruff check .

@@ -30,6 +30,13 @@ def pytest_report_header() -> str:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run half as many tests again at a time as there are cores: most of them wait, for leases to run out."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + cores // 2
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a test process of pytest-xdist where the keeper is; the first one makes it start."""
     node.workerinput[FOLDER] = str(_keeper(node.config).folder)

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import delete, select
+from sqlalchemy import Boolean, Label, delete, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from publisher.database import Channel, wake
 from publisher.schema import PauseRow
+
+# PostgreSQL gives a row that was there before, and was updated, the id of who updated it.
+_IS_NEW: Label[bool] = literal_column("pause.xmax = 0", Boolean).label("is_new")
 
 
 class Stage(StrEnum):
@@ -73,11 +76,14 @@ def pauses(session: Session) -> list[Pause]:
 
 def hold_back(session: Session, names: Sequence[str], *, reason: str | None) -> tuple[Pause, bool]:
     """Record a pause under its names; return it as it stands, and whether it is new."""
-    new = insert(PauseRow).on_conflict_do_nothing().returning(PauseRow.task)
-    made = session.execute(new, [{"task": name, "reason": reason} for name in names]).all()
-    row = session.scalar(select(PauseRow).where(PauseRow.task == names[0]))
-    assert row is not None
-    return _pause(row), bool(made)
+    # What stands already is written again as it is: so it is returned, whoever else resumes meanwhile.
+    made = insert(PauseRow).on_conflict_do_update(
+        index_elements=[PauseRow.task], set_={"task": PauseRow.task}
+    )
+    rows = session.execute(
+        made.values([{"task": name, "reason": reason} for name in names]).returning(PauseRow, _IS_NEW)
+    ).all()
+    return _pause(rows[0].PauseRow), any(row.is_new for row in rows)
 
 
 def let_go(session: Session, names: Sequence[str]) -> Pause | None:

@@ -6,17 +6,22 @@ from typing import TypeVar
 
 Seen = TypeVar("Seen")
 
+# A twentieth of what was waited already is no time lost, and looks cost what the system under test could use.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.1
 
-def eventually(look: Callable[[], Seen], *, within_s: float = 10.0, every_s: float = 0.02) -> Seen:
+
+def eventually(look: Callable[[], Seen], *, within_s: float = 10.0) -> Seen:
     """Return what `look` returns as soon as it is true.
 
     Raises:
         AssertionError: when the time is over; it shows what was seen last.
     """
-    deadline = time.monotonic() + within_s
+    began = time.monotonic()
+    deadline = began + within_s
     while True:
         seen = look()
         if seen:
             return seen
         assert time.monotonic() < deadline, f"not within {within_s} s; last seen: {seen!r}"
-        time.sleep(every_s)
+        waited_s = time.monotonic() - began
+        time.sleep(min(max(_FIRST_PAUSE_S, waited_s / 20), _LONGEST_PAUSE_S))

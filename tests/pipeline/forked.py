@@ -39,7 +39,7 @@ class Forked:
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
-        eventually(lambda: not self.running or os.getpgid(self.pid) == self.pid, every_s=0.001)
+        eventually(lambda: not self.running or os.getpgid(self.pid) == self.pid)
 
     @property
     def running(self) -> bool:

@@ -169,30 +169,23 @@ def test_nothing_runs_on_when_it_is_killed_and_the_next_one_starts(
     assert ended == 0
 
 
-def test_up_starts_again_what_ends(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_up_has_its_folder_and_port_for_itself_and_starts_again_what_ends(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
     with started(tmp_path, environment, "up", until="ready: ") as (process, lines):
         url = lines[-1].removeprefix("ready: ")
+        port = url.rpartition(":")[2]
+        same_folder = run(tmp_path, environment, "up")
+        same_port = run(tmp_path, environment, "up", "--data", "anderswo", "--port", port)
+
         for child in psutil.Process(process.pid).children():
             child.kill()
         (tmp_path / "trang.txt").write_text(PAGE)
         eventually(lambda: answers(url), within_s=STARTS_WITHIN_S)
         sent = run(tmp_path, environment, "ingest", "trang.txt", "--json")
         identifier = json.loads(sent.stdout)["id"]
+        eventually(lambda: identifier in feed_of(url), within_s=STARTS_WITHIN_S)
 
-        feed = eventually(lambda: identifier in feed_of(url), within_s=STARTS_WITHIN_S)
-
-    assert feed
-
-
-def test_a_folder_has_one_owner_and_a_port_one_user(tmp_path: Path, environment: dict[str, str]) -> None:
-    with started(tmp_path, environment, "up", until="ready: ") as (process, lines):
-        port = lines[-1].rpartition(":")[2]
-
-        same_folder = run(tmp_path, environment, "up")
-        same_port = run(tmp_path, environment, "up", "--data", "anderswo", "--port", port)
-
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
     assert (same_folder.returncode, same_folder.stdout) == (2, "")
     assert same_folder.stderr.startswith("publisher: already running: process ")
     assert (same_port.returncode, same_port.stdout) == (2, "")

@@ -105,7 +105,7 @@ class UnderLoad:
             self.tend()
             return look()
 
-        return eventually(tend_and_look, within_s=within_s, every_s=0.05)
+        return eventually(tend_and_look, within_s=within_s)
 
     def goes_on_for(self, span_s: float) -> Iterator[None]:
         """Yield many times a second, until the time is over; what ends meanwhile is started again."""

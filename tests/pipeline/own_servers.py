@@ -3,16 +3,19 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import psycopg
 from redis import Redis
 from redis.exceptions import RedisError
 
+from publisher.server_urls import for_libpq
 from tests.servers import postgres_in, redis_in
 from tests.waiting import eventually
 from workers.embedded import EmbeddedPostgres, EmbeddedValkey
 
+_END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE %s"
 # Beside what a server needs for itself: every write is too much.
 _FULL = 1
 
@@ -33,6 +36,23 @@ class OwnPostgres:
             yield
         finally:
             self._server.start()
+
+    @contextmanager
+    def crowded(self, *, out: str) -> Iterator[None]:
+        """Let others have every connection that there is.
+
+        Args:
+            out: a pattern (LIKE) for the names of those that lose theirs.
+        """
+        with ExitStack() as others:
+            first = others.enter_context(psycopg.connect(for_libpq(self.url), autocommit=True))
+            while True:
+                try:
+                    others.enter_context(psycopg.connect(for_libpq(self.url)))
+                except psycopg.OperationalError:
+                    if not first.execute(_END, (out,)).fetchall():
+                        break
+            yield
 
     def stop(self) -> None:
         """End it."""

@@ -1,4 +1,4 @@
-"""PostgreSQL stops at once, under load, and comes back: nothing acknowledged is lost, nothing is done twice.
+"""PostgreSQL stops at once, or has no connection left, under load: nothing is lost, nothing done twice.
 
 Guards: processes ask again (`_HINDRANCES` of the pump, `Relay.run`, the pool's pre-ping); the pump keeps
 outcomes until they are recorded; a 503 invites the client to come again, and its Idempotency-Key makes that
@@ -21,6 +21,7 @@ from tests.receivers import Receivers, Reply
 ANSWER_AFTER_S = 1.0
 # Longer than any lease.
 AWAY_S = 6.0
+CROWDED_S = 2.0
 WITHIN_S = 10.0
 CLIENTS = 2
 
@@ -64,6 +65,24 @@ def test_all_goes_on_where_it_stopped(postgres: OwnPostgres, system: System) -> 
 
         # Whoever was in the middle of something when it stopped may have been acknowledged.
         assert meanwhile <= CLIENTS
+        assert load.ledger.cut_off == 0
+        assert {(one.status, one.retry_after) for one in load.ledger.refusals} == {(503, "2")}
+        assert load.pids() == pids
+        load.compare_ledgers()
+
+
+def test_all_goes_on_when_others_had_every_connection(postgres: OwnPostgres, system: System) -> None:
+    with Receivers() as receivers, under_load(system, receivers) as load:
+        pids = load.pids()
+        with load.clients():
+            load.eventually(lambda: receivers.count > 10, within_s=40)
+            with postgres.crowded(out="publisher%"):
+                refused = len(load.ledger.refusals)
+                for _ in load.goes_on_for(CROWDED_S):
+                    pass
+                assert len(load.ledger.refusals) > refused
+        load.settle(within_s=WITHIN_S)
+
         assert load.ledger.cut_off == 0
         assert {(one.status, one.retry_after) for one in load.ledger.refusals} == {(503, "2")}
         assert load.pids() == pids

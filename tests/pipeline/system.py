@@ -4,7 +4,6 @@ import base64
 import json
 import os
 import signal
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -25,7 +24,9 @@ from publisher.notify.endpoint_in import EndpointIn
 from publisher.notify.endpoints import create
 from publisher.notify.secrets import SecretBox
 from publisher.schema import ArticleRow, DeliveryRow, EventRow, EventTaskRow, StepRow
+from publisher.server_urls import for_libpq
 from tests.databases import empty, is_empty
+from tests.free_ports import free_port
 from tests.pipeline.forked import Forked
 from tests.pipeline.harmed import Harm
 from tests.waiting import eventually
@@ -73,9 +74,7 @@ class System:
 
     def start_web(self, harm: Harm | None = None, **settings: str) -> httpx.Client:
         """Start the web process, wait until it answers, and return a client that speaks to it."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         argv = ("web", "--port", str(port))
         self.start_harmed(harm, *argv, **settings) if harm else self.start(*argv, **settings)
         base_url = f"http://127.0.0.1:{port}"
@@ -155,7 +154,7 @@ class System:
     @contextmanager
     def locked(self, article: UUID) -> Iterator[None]:
         """Hold an article's row: whoever wants to write results about it waits."""
-        url = self._environment["PUBLISHER_DATABASE_URL"].replace("postgresql+psycopg:", "postgresql:")
+        url = for_libpq(self._environment["PUBLISHER_DATABASE_URL"])
         with psycopg.connect(url) as connection:
             connection.execute("SELECT FROM article WHERE id = %s FOR UPDATE", (article,))
             yield
@@ -163,7 +162,7 @@ class System:
     @contextmanager
     def locked_table(self, name: str) -> Iterator[None]:
         """Hold a whole table: whoever wants to read or write it waits."""
-        url = self._environment["PUBLISHER_DATABASE_URL"].replace("postgresql+psycopg:", "postgresql:")
+        url = for_libpq(self._environment["PUBLISHER_DATABASE_URL"])
         with psycopg.connect(url) as connection:
             connection.execute(f'LOCK TABLE "{name}"')
             yield

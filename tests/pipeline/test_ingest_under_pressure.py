@@ -17,9 +17,9 @@ import pytest
 
 from publisher.access import create_key
 from publisher.events import EventType
+from tests.free_ports import free_port
 from tests.pipeline.clients import Crowd, article
 from tests.pipeline.system import System
-from tests.pipeline.under_load import free_port
 from tests.waiting import eventually
 
 # More than a web process lets in at once, and more than it has connections to the database.

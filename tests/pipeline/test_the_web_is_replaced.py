@@ -20,6 +20,7 @@ from sqlalchemy import func, select
 
 from publisher.access import create_key
 from publisher.schema import ArticleRow
+from tests.free_ports import free_port
 from tests.pipeline.forked import Forked
 from tests.pipeline.system import System
 from tests.waiting import eventually
@@ -31,9 +32,7 @@ Address = tuple[str, int]
 @pytest.fixture
 def web(system: System) -> tuple[Forked, Address]:
     """A web process that answers, and its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address: Address = free.getsockname()
+    address = ("127.0.0.1", free_port())
     child = system.start("web", "--port", str(address[1]))
     eventually(lambda: answer(address, get("/readyz")) == 200, within_s=20)
     return child, address

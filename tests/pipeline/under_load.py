@@ -1,6 +1,5 @@
 """All four processes at work, started again when they end, and the ledgers by which their work is judged."""
 
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from publisher.events import EventType
 from publisher.notify.message import message_name
 from publisher.outbox.watch import stuck
 from publisher.schema import AttemptRow, DeliveryRow, EndpointRow
+from tests.free_ports import free_port
 from tests.pipeline.clients import Clients, Ledger
 from tests.pipeline.forked import Forked
 from tests.pipeline.system import System
@@ -197,10 +197,3 @@ def under_load(system: System, receivers: Receivers, *, endpoints: int = 2) -> I
     running = UnderLoad(system, receivers, endpoints=endpoints)
     with closing(running.api):
         yield running
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -10,6 +10,7 @@ from publisher.ids import new_id
 from publisher.outbox.emit import emit_all
 from publisher.outbox.lease import due_queues, lease_due
 from publisher.schema import EventTaskRow, PauseRow
+from publisher.server_urls import for_libpq
 from tests.stages.command import Publisher
 from tests.stages.subscribers import Subscribers
 
@@ -96,7 +97,7 @@ def test_resuming_brings_a_long_backlog_back_and_wakes_the_relay(
             assert lease_due(session, Queue.PIPELINE, room=8) == []
     with database() as session:
         assert due_queues(session) == []
-    url = postgres_url.replace("postgresql+psycopg", "postgresql")
+    url = for_libpq(postgres_url)
 
     with psycopg.connect(url, autocommit=True) as listener:
         listener.execute("LISTEN outbox")

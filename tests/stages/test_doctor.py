@@ -18,6 +18,7 @@ from publisher.outbox.emit import emit
 from publisher.partitions import prepare_partitions
 from publisher.pauses import Stage, pause
 from publisher.schema import EventTaskRow
+from publisher.server_urls import for_libpq
 from tests.stages.command import Publisher
 from tests.stages.subscribers import Subscribers
 from workers.doctor.finding import Level
@@ -78,7 +79,7 @@ def test_a_relay_and_a_sender_that_live_are_seen(
 ) -> None:
     with database.begin() as session:
         beat(session, new_id(), in_flight=0, busy=(), started=0.0)
-    url = postgres_url.replace("postgresql+psycopg", "postgresql")
+    url = for_libpq(postgres_url)
     with psycopg.connect(url, application_name="publisher relay 4711"):
         _, found = doctor()
 
@@ -89,7 +90,7 @@ def test_a_relay_and_a_sender_that_live_are_seen(
 def test_behind_a_pooler_the_ear_of_a_sender_is_no_relay(
     doctor: Doctor, database: Sessions, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = postgres_url.replace("postgresql+psycopg", "postgresql")
+    url = for_libpq(postgres_url)
     monkeypatch.setenv("PUBLISHER_LISTEN_URL", url)
     with database.begin() as session:
         beat(session, new_id(), in_flight=0, busy=(), started=0.0)
@@ -147,7 +148,7 @@ def test_a_transaction_that_stays_open_is_named(
     doctor: Doctor, database: Sessions, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.doctor.postgres.long_transactions", long_from_the_start)
-    url = postgres_url.replace("postgresql+psycopg", "postgresql")
+    url = for_libpq(postgres_url)
     with psycopg.connect(url, application_name="a report") as connection:
         connection.execute("SELECT 1")
         _, found = doctor()

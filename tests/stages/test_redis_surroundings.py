@@ -28,6 +28,7 @@ from publisher.events import EventType
 from publisher.ids import new_id
 from publisher.outbox.emit import emit
 from publisher.settings import Settings, load_settings
+from tests.free_ports import free_port
 from tests.servers import bundled_servers
 from tests.waiting import eventually
 from workers.app import PublisherApp
@@ -69,11 +70,6 @@ def refusal(url: str, *, prefix: str = "publisher:") -> str:
 def address(url: str) -> str:
     """Return an URL's host, port and number, without user and password."""
     return url.rpartition("@")[2]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from publisher.api import together as together_module
 from publisher.api.together import store_together
 from publisher.database import Sessions, connect, sessions
+from publisher.server_urls import for_libpq
 
 ITEMS = range(32)
 LOCK_TIMEOUT_S = 0.5
@@ -81,6 +82,6 @@ def test_the_last_are_not_tried_for_as_long_as_the_server_is_in_the_way(
 
 @contextmanager
 def _locked(postgres_url: str) -> Iterator[None]:
-    with psycopg.connect(postgres_url.replace("postgresql+psycopg:", "postgresql:")) as connection:
+    with psycopg.connect(for_libpq(postgres_url)) as connection:
         connection.execute("LOCK TABLE article")
         yield

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -175,23 +175,10 @@ def _insert(audience: Audience, piece: _Slice) -> Insert:
         "sequence": literal(audience.sequence, DeliveryRow.sequence.type),
         "shard": EndpointRow.shard,
         "state": case((EndpointRow.enabled, DeliveryState.PENDING), else_=DeliveryState.HELD),
-        "next_attempt_at": case((EndpointRow.enabled, _due(audience)), else_=null()),
+        "next_attempt_at": case((EndpointRow.enabled, func.now()), else_=null()),
     }
     rows = select(*columns.values()).where(*chosen).order_by(EndpointRow.id)
     return insert(DeliveryRow).from_select(list(columns), rows).on_conflict_do_nothing()
-
-
-def _due(audience: Audience) -> ColumnElement[datetime]:
-    """Return when a delivery comes due: now; the notice of a retraction, before all that waits beside it."""
-    if not audience.retraction:
-        return func.now()
-    waiting = aliased(DeliveryRow)
-    first = (
-        select(func.min(waiting.next_attempt_at))
-        .where(waiting.shard == EndpointRow.shard, waiting.state == DeliveryState.PENDING)
-        .scalar_subquery()
-    )
-    return func.least(func.now(), first - timedelta(microseconds=1))
 
 
 def _overtaken(audience: Audience, piece: _Slice) -> Select[UUID]:

@@ -65,10 +65,12 @@ class Claim:
 
     Attributes:
         more: there was more than could be taken.
+        full: endpoints that have all that they take, and more is due to them.
     """
 
     deliveries: Sequence[Claimed] = ()
     more: bool = False
+    full: Collection[UUID] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +152,7 @@ def claim(
             "slots": room.slots,
         },
     ).all()
-    chosen = admit([row for row in rows if row.enabled and not row.deleted], room)
+    chosen, full = admit([row for row in rows if row.enabled and not row.deleted], room)
     messages = _messages(session, {(row.message_id, row.message_time) for row in chosen})
     secrets = live_secrets(session, {row.endpoint_id for row in chosen}, box=box, at=now)
     scrubbed = {row.id for row in chosen if row.message_id not in messages}
@@ -172,21 +174,24 @@ def claim(
         more=len(rows) == room.slots
         or len(chosen) < len(rows)
         or of_each in Counter(row.shard for row in rows).values(),
+        full=full,
     )
 
 
-def admit(rows: Sequence[Row[Any]], room: Room) -> list[Row[Any]]:
-    """Return the rows that their endpoints, and the slow ones together, take now, in the order given."""
+def admit(rows: Sequence[Row[Any]], room: Room) -> tuple[list[Row[Any]], set[UUID]]:
+    """Return the rows that endpoints, and the slow ones together, take now, and endpoints that are full."""
     taken = Counter(room.flying)
     left = room.slots_of_slow
-    admitted = []
+    admitted, full = [], set()
     for row in rows:
         slow = row.endpoint_id in room.slow
-        if taken[row.endpoint_id] < limit_of(row.max_in_flight) and (left or not slow):
+        if taken[row.endpoint_id] >= limit_of(row.max_in_flight):
+            full.add(row.endpoint_id)
+        elif left or not slow:
             taken[row.endpoint_id] += 1
             left -= slow
             admitted.append(row)
-    return admitted
+    return admitted, full
 
 
 def limit_of(max_in_flight: int | None) -> int:

@@ -1,4 +1,4 @@
-"""Requests in flight, and which endpoints answer slowly: those leave room for the others."""
+"""Requests in flight: how many more there may be, and to whom."""
 
 import time
 from collections import Counter
@@ -6,9 +6,7 @@ from collections.abc import Callable, Collection
 from uuid import UUID
 
 from publisher.notify.claim import Claimed, Room
-
-QUICK_S = 1.0
-"""An endpoint whose answers take longer is slow."""
+from publisher.notify.slowness import Slowness
 
 _SHARE_OF_SLOW = 4
 # A look for more takes some milliseconds: fill a quarter of the slots with it, or wait a little.
@@ -21,11 +19,12 @@ def most_in_flight(slots: int) -> int:
 
 
 class Flights:
-    """Counts requests from their beginning to their end.
+    """Counts requests from their beginning to their end, and deals out slots.
 
-    An endpoint turns slow as soon as a request has taken `QUICK_S`, and quick again with the first that takes
-    less, unless one flies that takes longer. All slow ones together get a quarter of the slots. What they
-    have beyond it, since it began before they were known, takes no slot: three quarters stay for the quick.
+    Slow endpoints get a quarter of the slots, all together. What they have beyond it, since it began before
+    they were known, takes no slot, as long as there is less of it than half of the slots: so three quarters
+    stay for the quick. A quarter that was full is dealt out again once half of it is free, so that looks
+    for slow deliveries, which may stand before all others, are few.
     """
 
     def __init__(self, slots: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,19 +37,15 @@ class Flights:
         self.count = 0
         self._slots = slots
         self._slots_of_slow = max(1, slots // _SHARE_OF_SLOW)
-        self._clock = clock
+        self._slow_closed = False
+        self._slowness = Slowness(clock=clock)
         self._by_endpoint: Counter[UUID] = Counter()
         self._full: set[UUID] = set()
-        # By delivery, the oldest first: when it began, and where it goes.
-        self._young: dict[UUID, tuple[float, UUID]] = {}
-        self._aged: Counter[UUID] = Counter()
-        self._slow: set[UUID] = set()
-        self._count_of_slow = 0
 
     @property
     def has_room(self) -> bool:
         """Whether a look for more is worth it: enough slots are free, so that many are filled at once."""
-        self._age()
+        self._slowness.look()
         return self._free >= max(1, self._slots // _WORTHWHILE)
 
     def room(self, busy: Collection[UUID]) -> Room:
@@ -59,66 +54,52 @@ class Flights:
         Args:
             busy: deliveries that are in hand.
         """
-        self._age()
-        left = self._slots_of_slow - self._count_of_slow
+        slow = frozenset(self._slowness.look())
+        left = self._left_for_slow()
         return Room(
             slots=self._free,
             busy=list(busy),
             flying=dict(self._by_endpoint),
-            full=list(self._full if left > 0 else self._full | self._slow),
-            slow=frozenset(self._slow),
-            slots_of_slow=max(0, left),
+            full=list(self._full if left else self._full | slow),
+            slow=slow,
+            slots_of_slow=left,
         )
+
+    def refuse(self, endpoints: Collection[UUID]) -> None:
+        """Note which endpoints take no more, until one of their requests ends."""
+        self._full |= {one for one in endpoints if self._by_endpoint[one]}
 
     def begin(self, claimed: Claimed) -> None:
         """Note that a request is about to begin."""
-        endpoint = claimed.endpoint_id
         self.count += 1
-        self._by_endpoint[endpoint] += 1
-        self._count_of_slow += endpoint in self._slow
-        self._young[claimed.id] = (self._clock(), endpoint)
-        if self._by_endpoint[endpoint] >= claimed.max_in_flight:
-            self._full.add(endpoint)
+        self._by_endpoint[claimed.endpoint_id] += 1
+        self._slowness.begin(claimed.id, claimed.endpoint_id)
+        if self._by_endpoint[claimed.endpoint_id] >= claimed.max_in_flight:
+            self._full.add(claimed.endpoint_id)
 
     def end(self, claimed: Claimed) -> bool:
-        """Note that a request has ended; return whether its endpoint, refused until now, takes one more."""
-        self._age()
-        endpoint = claimed.endpoint_id
-        refused = endpoint in self._full or (
-            endpoint in self._slow and self._count_of_slow >= self._slots_of_slow
-        )
+        """Note that a request has ended; return whether somebody who was refused until now may take more."""
+        endpoint, was_closed = claimed.endpoint_id, self._slow_closed
         self.count -= 1
-        self._take_one(self._by_endpoint, endpoint)
+        self._by_endpoint[endpoint] -= 1
+        if not self._by_endpoint[endpoint]:
+            del self._by_endpoint[endpoint]
+        self._slowness.end(claimed.id, endpoint)
+        was_full = endpoint in self._full
         self._full.discard(endpoint)
-        self._count_of_slow -= endpoint in self._slow
-        if self._young.pop(claimed.id, None) is None:
-            self._take_one(self._aged, endpoint)
-        elif endpoint in self._slow and not self._aged[endpoint]:
-            self._slow.remove(endpoint)
-            self._count_of_slow -= self._by_endpoint[endpoint]
-        return refused
+        open_again = was_closed and self._left_for_slow() > 0
+        return open_again or (was_full and not (self._slow_closed and endpoint in self._slowness))
 
     @property
     def _free(self) -> int:
-        quick = self.count - self._count_of_slow
-        taken = quick + min(self._count_of_slow, self._slots_of_slow)
+        slow = self._slowness.count
+        taken = self.count - slow + min(slow, self._slots_of_slow)
         return max(0, min(self._slots - taken, most_in_flight(self._slots) - self.count))
 
-    def _age(self) -> None:
-        """Note which endpoints have turned slow."""
-        latest = self._clock() - QUICK_S
-        while self._young:
-            delivery, (began, endpoint) = next(iter(self._young.items()))
-            if began > latest:
-                return
-            del self._young[delivery]
-            self._aged[endpoint] += 1
-            if endpoint not in self._slow:
-                self._slow.add(endpoint)
-                self._count_of_slow += self._by_endpoint[endpoint]
-
-    @staticmethod
-    def _take_one(counter: Counter[UUID], endpoint: UUID) -> None:
-        counter[endpoint] -= 1
-        if not counter[endpoint]:
-            del counter[endpoint]
+    def _left_for_slow(self) -> int:
+        left = self._slots_of_slow - self._slowness.count
+        if left <= 0:
+            self._slow_closed = True
+        elif 2 * left >= self._slots_of_slow:
+            self._slow_closed = False
+        return 0 if self._slow_closed else left

@@ -1,6 +1,6 @@
 """What a sender has in its memory: requests in flight, and outcomes that are not recorded yet."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from publisher.notify.claim import Claimed, Room
@@ -44,13 +44,17 @@ class InHand:
         """The shards that something in hand belongs to."""
         return frozenset(one.shard for one in self._claimed.values())
 
+    def refuse(self, endpoints: Collection[UUID]) -> None:
+        """Note which endpoints take no more, until one of their requests ends."""
+        self._flights.refuse(endpoints)
+
     def take_off(self, claimed: Claimed) -> None:
         """Note that a request is about to begin."""
         self._claimed[claimed.id] = claimed
         self._flights.begin(claimed)
 
     def land(self, claimed: Claimed, report: Report | None) -> bool:
-        """Note that a request has ended; return whether its endpoint, refused until now, takes one more.
+        """Note that a request has ended; return whether somebody who was refused until now may take more.
 
         Args:
             report: what came of it; None: it was not sent, and is due as before.

@@ -4,19 +4,15 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnection
-from sqlalchemy.orm import Session
 
 from publisher.database import Sessions
 from publisher.ids import new_id
+from publisher.notify.asking import Asking, unhindered
 from publisher.notify.attempt import attempt
 from publisher.notify.claim import Claimed, claim
 from publisher.notify.client import WebhookClient
@@ -27,20 +23,16 @@ from publisher.notify.secrets import SecretBox
 from publisher.notify.shards import BEAT_S, NOTHING, beat, leave
 
 SLOTS = 500
-"""Requests in flight at most."""
+"""Requests in flight, as `Flights` deals them out."""
 DRAIN_S = 20.0
 """How long a stopping sender waits for its requests in flight."""
 
 _IDLE_PAUSE_S, _BUSY_PAUSE_S, _STAY_BUSY_S = 0.25, 0.01, 0.05
 _FLUSH_ROWS, _FLUSH_MOST, _FLUSH_S = 250, 1_000, 0.2
 _MOST_REPORTS = 5_000
-_AFTER_ERROR_S = 0.5
 _LEAVE_S = 0.25
 _LAST_FLUSH_S = 5.0
-# The database is away, or had to choose somebody to give way: the same again will do.
-_HINDRANCES = (OperationalError, InterfaceError, NoConnection)
 log = structlog.get_logger("publisher.pump")
-Result = TypeVar("Result")
 
 
 class Pump:
@@ -65,12 +57,12 @@ class Pump:
 
         Args:
             client: made in the loop that runs this pump; stays the caller's to close.
-            slots: requests in flight at most.
+            slots: as of `Flights`.
             drain_s: how long `run` waits for them when it is told to stop.
             observer: hears of every attempt; what it raises disturbs none.
         """
         self.id = new_id()
-        self._sessions = sessions
+        self._record = Asking(sessions)
         self._client = client
         self._box = box
         self._drain_s = drain_s
@@ -80,8 +72,6 @@ class Pump:
         self._more = False
         self._ended = False
         self._sending: set[asyncio.Task[None]] = set()
-        self._asking = asyncio.Lock()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pump-database")
         self._woken = asyncio.Event()
         self._reported = asyncio.Event()
         self._enough = asyncio.Event()
@@ -107,24 +97,23 @@ class Pump:
                 await self._finish_flushing(flushing)
                 leaving.cancel()
             # Without a database the leases simply run out.
-            with suppress(*_HINDRANCES):
-                await self._leave()
+            await unhindered(self._leave, pause_s=0)
         finally:
-            self._thread.shutdown(wait=False, cancel_futures=True)
+            self._record.end()
 
     async def _keep(self, step: Callable[[], Awaitable[None]], *, every_s: float) -> None:
         while True:
             started = time.monotonic()
             self._observer.beats(self._in_hand, shards=len(self._holdings.leases))
-            await self._unhindered(step)
+            await unhindered(step)
             await asyncio.sleep(max(0.0, started + every_s - time.monotonic()))
 
     async def _beat(self) -> None:
-        async with self._asking:
+        async with self._record.turn:
             started, in_hand = time.monotonic(), self._in_hand
             flying, busy = in_hand.flying, in_hand.shards
             before = self._holdings.leases.keys()
-            self._holdings = await self._ask(
+            self._holdings = await self._record.ask(
                 lambda session: beat(session, self.id, in_flight=flying, busy=busy, started=started)
             )
         if self._holdings.leases.keys() - before:
@@ -135,7 +124,7 @@ class Pump:
         busy_until = 0.0
         while not stop.is_set():
             self._woken.clear()
-            if await self._unhindered(lambda: self._claim(group)):
+            if await unhindered(lambda: self._claim(group)):
                 busy_until = time.monotonic() + _STAY_BUSY_S
             if self._more and self._in_hand.has_room:
                 continue
@@ -144,17 +133,18 @@ class Pump:
                 await asyncio.wait_for(self._woken.wait(), _BUSY_PAUSE_S if busy else _IDLE_PAUSE_S)
 
     async def _claim(self, group: asyncio.TaskGroup) -> int:
-        async with self._asking:
+        async with self._record.turn:
             now = time.monotonic()
             leases = {shard: one for shard, one in self._holdings.claimable.items() if one.holds(now)}
             room = self._in_hand.room
             if not leases or not room.slots or len(self._in_hand.reports) > _MOST_REPORTS:
                 self._more = False
                 return 0
-            found = await self._ask(
+            found = await self._record.ask(
                 lambda session: claim(session, leases, room, box=self._box, now=datetime.now(UTC))
             )
             self._more = found.more
+            self._in_hand.refuse(found.full)
             for one in found.deliveries:
                 self._in_hand.take_off(one)
                 sending = group.create_task(self._send(one))
@@ -190,16 +180,16 @@ class Pump:
             self._reported.clear()
             self._enough.clear()
             while self._in_hand.reports:
-                await self._unhindered(self._flush)
+                await unhindered(self._flush)
 
     async def _flush(self) -> None:
-        async with self._asking:
+        async with self._record.turn:
             reports = self._in_hand.reports[:_FLUSH_MOST]
             gone = {one.claimed.endpoint_id: one for one in reports if one.outcome.endpoint_gone}
             for endpoint_id, report in sorted(gone.items()):
-                if await self._ask(partial(disable_gone, report=report)):
+                if await self._record.ask(partial(disable_gone, report=report)):
                     log.warning("endpoint.gone", endpoint_id=str(endpoint_id))
-            recorded = await self._ask(lambda session: flush(session, reports))
+            recorded = await self._record.ask(lambda session: flush(session, reports))
             self._in_hand.forget(reports)
             self._observer.recorded(recorded, not_ours=len(reports) - len(recorded))
         succeeded = sum(one.answer.succeeded for one in reports)
@@ -228,22 +218,6 @@ class Pump:
         flushing.cancel()
 
     async def _leave(self) -> None:
-        async with self._asking:
+        async with self._record.turn:
             busy, started = self._in_hand.shards, time.monotonic()
-            self._holdings = await self._ask(partial(leave, me=self.id, busy=busy, started=started))
-
-    async def _unhindered(self, step: Callable[[], Awaitable[Result]]) -> Result | None:
-        """Return what the step returns, or None, after a pause, if the database could not be asked."""
-        try:
-            return await step()
-        except _HINDRANCES as error:
-            log.warning("pump.hindered", error=f"{type(error).__name__}: {error}".partition("\n")[0])
-            await asyncio.sleep(_AFTER_ERROR_S)
-            return None
-
-    async def _ask(self, question: Callable[[Session], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, question)
-
-    def _transact(self, question: Callable[[Session], Result]) -> Result:
-        with self._sessions.begin() as session:
-            return question(session)
+            self._holdings = await self._record.ask(partial(leave, me=self.id, busy=busy, started=started))

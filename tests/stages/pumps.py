@@ -10,8 +10,9 @@ import uvloop
 
 from publisher.database import Sessions
 from publisher.notify.client import WebhookClient
+from publisher.notify.flights import most_in_flight
 from publisher.notify.observer import Observer
-from publisher.notify.pump import Pump
+from publisher.notify.pump import SLOTS, Pump
 from publisher.notify.secrets import SecretBox
 
 _LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -63,7 +64,7 @@ class RunningPump:
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        client = WebhookClient(allowed=_LOOPBACK)
+        client = WebhookClient(allowed=_LOOPBACK, connections=most_in_flight(SLOTS))
         pump = Pump(self._sessions, client, self._box, drain_s=self._drain_s, observer=self._observer)
         self.id = pump.id
         self._running = asyncio.create_task(pump.run(self._stop))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -255,22 +255,6 @@ def test_a_retraction_reaches_who_has_the_article_even_when_its_category_has_cha
     run_fan_out(session)
 
     assert deliveries(session, society) == [(1, CANCELLED), (3, PENDING)]
-
-
-def test_the_notice_of_a_retraction_is_due_before_all_that_waits_beside_it(session: Session) -> None:
-    reader = endpoint(session)
-    gone = published(session)
-    run_fan_out(session)
-    published(session, url="https://news.example/another")
-    run_fan_out(session)
-    waits_since = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
-    session.execute(update(DeliveryRow).values(next_attempt_at=waits_since))
-    retract(session, gone, reason=None)
-
-    run_fan_out(session)
-
-    due = select(DeliveryRow.sequence).where(DeliveryRow.endpoint_id == reader, DeliveryRow.state == PENDING)
-    assert session.scalars(due.order_by(DeliveryRow.next_attempt_at)).all() == [2, 1]
 
 
 def test_a_retraction_tells_nothing_of_the_content(session: Session) -> None:

@@ -96,18 +96,46 @@ def test_there_are_never_more_requests_than_half_as_much_again(flights: Flights,
     assert not flights.has_room
 
 
-def test_slow_endpoints_are_left_out_while_they_have_their_quarter(flights: Flights, clock: Clock) -> None:
+def test_slow_endpoints_are_left_out_until_half_of_their_quarter_is_free(
+    flights: Flights, clock: Clock
+) -> None:
     endpoint = new_id()
     begun = begin(flights, A_QUARTER, to=endpoint)
     clock.now = 1.0
     room = flights.room([])
     assert (room.full, room.slow) == ([endpoint], {endpoint})
+    *first, last = begun[: A_QUARTER // 2 + 1]
 
-    freed = flights.end(begun[0])
+    assert [flights.end(one) for one in first] == [False] * len(first)
+    assert flights.room([]).full == [endpoint]
 
-    assert freed
+    assert flights.end(last)
     assert flights.room([]).full == []
-    assert slots(flights) == (SLOTS - A_QUARTER + 1, 1)
+    assert slots(flights)[1] == len(first) + 1
+
+
+def test_an_endpoint_that_gets_nothing_for_a_minute_is_not_slow_any_more(
+    flights: Flights, clock: Clock
+) -> None:
+    (late,) = begin(flights, 1)
+    (hanging,) = begin(flights, 1)
+    clock.now = 2.0
+    flights.end(late)
+
+    clock.now = 62.0
+
+    assert flights.room([]).slow == {hanging.endpoint_id}
+
+
+def test_who_is_refused_stays_out_until_a_request_ends(flights: Flights) -> None:
+    first, second = begin(flights, 2, to=new_id())
+    idle = new_id()
+
+    flights.refuse({first.endpoint_id, idle})
+
+    assert flights.room([]).full == [first.endpoint_id]
+    assert flights.end(second)
+    assert flights.room([]).full == []
 
 
 def test_an_endpoint_is_quick_again_with_the_first_quick_answer(flights: Flights, clock: Clock) -> None:

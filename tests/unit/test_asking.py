@@ -1,0 +1,32 @@
+"""Steps that ask the database: what passes is waited for, what is their own fault is told."""
+
+import asyncio
+
+import pytest
+from psycopg import errors
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, ProgrammingError
+
+from publisher.notify.asking import unhindered
+
+PASSING = [
+    InternalError("UPDATE", {}, errors.ReadOnlySqlTransaction()),
+    OperationalError("UPDATE", {}, errors.DeadlockDetected()),
+    OperationalError("UPDATE", {}, errors.AdminShutdown()),
+]
+
+
+def run(error: DBAPIError) -> object:
+    async def step() -> object:
+        raise error
+
+    return asyncio.run(unhindered(step, pause_s=0))
+
+
+@pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error.orig).__name__)
+def test_what_passes_is_no_answer(error: DBAPIError) -> None:
+    assert run(error) is None
+
+
+def test_what_does_not_pass_is_raised() -> None:
+    with pytest.raises(ProgrammingError):
+        run(ProgrammingError("UPDATE", {}, errors.UndefinedTable()))

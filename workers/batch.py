@@ -40,7 +40,7 @@ class Batch:
     obligations (the message came twice, or too late) each of them does nothing.
 
     Attributes:
-        fates: what became of them, once it is committed; None: handed back.
+        fates: what became of them, once it is committed; None: handed back, or to run out of their lease.
     """
 
     def __init__(self, sessions: Sessions, obligations: Collection[Obligation], token: UUID) -> None:

@@ -13,11 +13,13 @@ from publisher import __version__
 from publisher.api.articles import BATCH_PATH, articles_router
 from publisher.api.body_limit import BodyLimit
 from publisher.api.context import ApiContext
+from publisher.api.crowd import Crowd
 from publisher.api.docs import install_docs
 from publisher.api.edge import Edge
 from publisher.api.endpoints import endpoints_router
 from publisher.api.health import health_router
 from publisher.api.key_ring import KeyRing
+from publisher.api.patience import Patience
 from publisher.api.problems import install_problems
 from publisher.database import Sessions
 from publisher.notify.secrets import SecretBox
@@ -61,6 +63,8 @@ def create_app(
     )
     # Each around those before it.
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streamed=[BATCH_PATH])
+    app.add_middleware(Crowd)
+    app.add_middleware(Patience, streamed=[BATCH_PATH])
     app.add_middleware(Edge)
     if spans is not None:
         app.add_middleware(TracedRequests, spans=spans)

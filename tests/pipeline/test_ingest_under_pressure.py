@@ -1,6 +1,6 @@
 """More comes in than can be stored: 429 or 503 with Retry-After, nothing half-accepted, memory bounded.
 
-Guards: `lock_timeout`; the crowd that `Edge` lets in; the bytes that `BodyLimit` holds; one transaction for
+Guards: `lock_timeout`; how many `Crowd` lets in; the bytes that `BodyLimit` holds; one transaction for
 an article, its event and the answer to its Idempotency-Key.
 """
 

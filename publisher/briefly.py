@@ -11,12 +11,19 @@ from sqlalchemy.exc import DBAPIError
 LOCK_TIMEOUT = timedelta(milliseconds=100)
 """How long everybody else may have to wait behind one try."""
 
+LONGEST_STATEMENT = timedelta(seconds=1)
+"""How long a statement may take that stops nobody."""
+
 _SETTING = text("SELECT current_setting(:name)")
 _SET = text("SELECT set_config(:name, :value, true)")
 
 
 class Hindered(Exception):
     """Somebody uses the table all the time, or it is not known soon enough what is owed; try again later."""
+
+
+class TookTooLong(Hindered):
+    """No lock was missing: a statement was not done in its time; less at once may be."""
 
 
 @contextmanager
@@ -31,6 +38,7 @@ def briefly(
 
     Raises:
         Hindered: when it is not possible at once; nothing of the block was done.
+        TookTooLong: the same, when it was the statement itself that took its time.
     """
     try:
         with connection.begin_nested():
@@ -40,8 +48,11 @@ def briefly(
             yield
             _set(connection, before)
     except DBAPIError as error:
-        if isinstance(error.orig, (LockNotAvailable, QueryCanceled)):
-            raise Hindered(f"{what}: {str(error.orig).strip()}") from error
+        reason = f"{what}: {str(error.orig).strip()}"
+        if isinstance(error.orig, LockNotAvailable):
+            raise Hindered(reason) from error
+        if isinstance(error.orig, QueryCanceled):
+            raise TookTooLong(reason) from error
         raise
 
 

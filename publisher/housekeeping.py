@@ -32,7 +32,8 @@ _WALK_EVERY = timedelta(days=1)
 _AFTER_HINDRANCE = timedelta(seconds=30)
 # Before the next day is tried to be taken out: others wait behind each try.
 _BETWEEN_TRIES = timedelta(seconds=1)
-_PART, _PAGE, _HINDERED, _WALKED_AT = "part", "page", "hindered", "walked_at"
+_PART, _PAGE, _STEP = "part", "page", "step"
+_HINDERED, _RESTS, _WALKED_AT = "hindered", "rests", "walked_at"
 log = structlog.get_logger("publisher.housekeeping")
 
 
@@ -83,10 +84,8 @@ def _room_made(session: Session, at: datetime) -> Room:
 
 def _prune(session: Session, data: Mapping[str, Any], retention: Retention, at: datetime) -> Postponed:
     """Do a slice; where it goes on stands in the data of the obligation."""
-    walked_at = data.get(_WALKED_AT)
-    rests = walked_at is not None and at < datetime.fromisoformat(walked_at) + _WALK_EVERY
-    place = Place(part=data[_PART], page=data[_PAGE]) if _PART in data else START
-    done = prune_slice(session, retention.old(at=at), place, whole_days=rests)
+    walked_at, rests = data.get(_WALKED_AT), _rests(data, at)
+    done = prune_slice(session, retention.old(at=at), _place(data), whole_days=rests)
     if done.what == EVERYTHING:
         return Postponed(at=at + _AFTER_HINDRANCE)
     if done.hindered:
@@ -99,11 +98,28 @@ def _prune(session: Session, data: Mapping[str, Any], retention: Retention, at: 
         at=at + _BETWEEN_TRIES if done.hindered else None,
         data={
             _WALKED_AT: walked_at,
+            _RESTS: rests,
             _HINDERED: hindered,
             _PART: done.place.part,
             _PAGE: done.place.page,
+            _STEP: done.place.step,
         },
     )
+
+
+def _rests(data: Mapping[str, Any], at: datetime) -> bool:
+    """Return whether a pass walks through no rows: what it began as holds until its end."""
+    if _PART in data:
+        # An older release did not note it: what it began does not count as a walk.
+        return bool(data.get(_RESTS, True))
+    walked_at = data.get(_WALKED_AT)
+    return walked_at is not None and at < datetime.fromisoformat(walked_at) + _WALK_EVERY
+
+
+def _place(data: Mapping[str, Any]) -> Place:
+    if _PART not in data:
+        return START
+    return Place(part=data[_PART], page=data[_PAGE], step=data.get(_STEP, 0))
 
 
 def _forget_answers(session: Session, *, before: datetime) -> int:

@@ -4,9 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from publisher.briefly import Hindered, briefly
+from publisher.briefly import LONGEST_STATEMENT, Hindered, briefly
 from publisher.partitions import Partition, detach, drop, partitions
-from publisher.prune.rows import LONGEST_STATEMENT
 
 # A state at a time: then it is seen that a partial index has it.
 _OWED = text("""

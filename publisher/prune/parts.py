@@ -34,10 +34,12 @@ class Place:
     Attributes:
         part: the name of one; empty: the first.
         page: of it.
+        step: pages of it that are read at once; 0: as many as usual. Fewer where they took too long.
     """
 
     part: str = ""
     page: int = 0
+    step: int = 0
 
 
 START = Place()

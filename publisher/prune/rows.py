@@ -1,15 +1,14 @@
 """Rows that are old and lie among newer ones: deleted page by page, and whoever holds one keeps it."""
 
 import time
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, TextClause, text
 
-from publisher.briefly import Hindered, briefly
+from publisher.briefly import LONGEST_STATEMENT, Hindered, TookTooLong, briefly
 from publisher.partitions import PARTITIONED, key_of
-
-LONGEST_STATEMENT = timedelta(seconds=1)
-"""What takes longer is given up, and its part left for the next time."""
+from publisher.prune.parts import Part, Place
 
 FEWEST_PAGES, MOST_PAGES = 32, 256
 """Pages of a table in one statement: more and more while they go quickly; a page is some dozens of rows."""
@@ -27,6 +26,21 @@ _NOT_OWED = """NOT EXISTS (
 )"""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Deleted:
+    """What was done in a part of a table.
+
+    Attributes:
+        rows: that were deleted.
+        place: where to go on in the same part; None: it is over.
+        slow: the page that took too long by itself, and was left.
+    """
+
+    rows: int = 0
+    place: Place | None
+    slow: str = ""
+
+
 def count_old_rows(connection: Connection, part: str, *, before: datetime) -> int:
     """Return how many rows are old in a part of a table; reads all of it."""
     counting = text(f"SELECT count(*) {_old_rows(part)}")
@@ -34,39 +48,49 @@ def count_old_rows(connection: Connection, part: str, *, before: datetime) -> in
     return int(connection.execute(counting, bounds).scalar_one())
 
 
-def delete_old_rows(
-    connection: Connection, part: str, *, before: datetime, page: int, deadline: float
-) -> tuple[int, int | None]:
-    """Delete the old rows of a part of a table, page by page; return how many, and the page to go on at.
+def delete_old_rows(connection: Connection, part: Part, place: Place, *, deadline: float) -> Deleted:
+    """Delete the old rows of a part of a table, page by page, from a place in it on.
 
     No index has to know how old they are, and each page is read once a pass. What a sender, a replay or a
-    takedown holds is skipped, so that nobody waits for anybody.
+    takedown holds is skipped, so that nobody waits for anybody. Where pages take too long, the next place is
+    the same one with half as many; a page that takes too long alone is left, and the next place behind it.
 
     Args:
-        part: the name of a partition, or of a table.
-        page: where to begin.
         deadline: by `time.monotonic`; after the first statement, none is begun after it.
 
     Raises:
-        Hindered: when the table is locked, or the first statement takes too long; nothing was deleted.
+        Hindered: when the table is locked; nothing was deleted.
     """
-    deleting, deleted, next_page, step = _deleting(part), 0, page, FEWEST_PAGES
-    with briefly(connection, part):
-        pages = pages_of(connection, part)
-    while next_page < pages and (next_page == page or time.monotonic() < deadline):
-        began = time.monotonic()
+    rows, page, step = 0, place.page, place.step or FEWEST_PAGES
+    with briefly(connection, part.name, statement_timeout=LONGEST_STATEMENT):
+        pages = pages_of(connection, part.name)
+    while page < pages and (page == place.page or time.monotonic() < deadline):
+        began, end = time.monotonic(), min(page + step, pages)
         try:
-            with briefly(connection, part, statement_timeout=LONGEST_STATEMENT):
-                bounds = _bounds(next_page, next_page + step, before)
-                deleted += connection.execute(deleting, bounds).rowcount
+            rows += _delete(connection, part, page, end)
+        except TookTooLong as slow:
+            if page == place.page and end == page + 1:
+                return Deleted(place=_behind(part, end, 1, pages), slow=f"page {page} of {slow}")
+            step = max((end - page) // 2, 1)
+            break
         except Hindered:
-            if next_page == page:
+            if page == place.page:
                 raise
             break
-        next_page += step
+        page = end
         if time.monotonic() - began < _QUICK_S:
             step = min(2 * step, MOST_PAGES)
-    return deleted, next_page if next_page < pages else None
+    return Deleted(rows=rows, place=_behind(part, page, step, pages))
+
+
+def _delete(connection: Connection, part: Part, first: int, last: int) -> int:
+    with briefly(connection, part.name, statement_timeout=LONGEST_STATEMENT):
+        return connection.execute(_deleting(part.name), _bounds(first, last, part.before)).rowcount
+
+
+def _behind(part: Part, page: int, step: int, pages: int) -> Place | None:
+    fewer = step if step < FEWEST_PAGES else 0
+    return Place(part=part.name, page=page, step=fewer) if page < pages else None
 
 
 def pages_of(connection: Connection, part: str) -> int:

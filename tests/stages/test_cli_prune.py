@@ -16,6 +16,7 @@ from publisher.partitions import partitions, prepare_partitions
 from publisher.schema import DeliveryRow, EventRow, EventTaskRow
 from publisher.settings import load_settings
 from tests.stages.command import Publisher
+from tests.stages.slow_deletes import slow_to_delete
 from workers.commands.progress import progress
 
 NOW = datetime.now(UTC)
@@ -103,6 +104,17 @@ def test_what_somebody_uses_all_the_time_is_left_and_the_command_incomplete(
     assert list(ended.json["left"]) == of_that_day("event")
     assert sorted(ended.json["dropped"]) == of_that_day("attempt", "message", "step")
     assert ended.complaint.startswith("left for the next time: event_")
+
+
+def test_what_takes_too_long_is_left_and_the_command_incomplete(
+    publisher: Publisher, database: Sessions
+) -> None:
+    with slow_to_delete(database, "delivery"):
+        ended = publisher("prune", "--json")
+
+    assert ended.status == 1
+    assert ended.json["left"]["delivery"].startswith("page 0 of delivery: ")
+    assert sorted(ended.json["dropped"]) == of_that_day("attempt", "event", "message", "step")
 
 
 @pytest.mark.parametrize("keep", ["-1", "1", "6", "36501", "x"])

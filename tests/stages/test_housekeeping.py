@@ -1,18 +1,22 @@
 """Housekeeping: it is owed once, comes due again by itself, and does what it says."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from publisher.access import create_key
 from publisher.database import Sessions
 from publisher.housekeeping import begin_housekeeping, keep_house
+from publisher.ids import new_id
 from publisher.outbox.obligation import Postponed
 from publisher.partitions import prepare_partitions
 from publisher.prune.retention import Retention
-from publisher.schema import EventRow, EventTaskRow, IdempotencyRow
+from publisher.schema import DeliveryRow, EventRow, EventTaskRow, IdempotencyRow
 from tests.stages.articles import owed
 
 FOR_EVER = Retention.days(0, 0)
@@ -116,3 +120,56 @@ def test_a_long_dump_puts_it_off_and_is_no_failure(database: Sessions) -> None:
 
     assert isinstance(fate, Postponed)
     assert fate.at is not None
+
+
+def with_old_deliveries(session: Session) -> str:
+    """Begin it where a day and a delivery are old; return an instant of an hour ago."""
+    now = session.execute(select(func.now())).scalar_one()
+    prepare_partitions(session.connection(), at=now)
+    prepare_partitions(session.connection(), at=now - timedelta(days=45), days=0)
+    values = {"shard": 1, "state": "succeeded", "message_time": now - timedelta(days=400)}
+    session.execute(insert(DeliveryRow).values(message_id=new_id(), endpoint_id=new_id(), **values))
+    begin_housekeeping(session)
+    return str((now - timedelta(hours=1)).isoformat())
+
+
+def kept_on(session: Session, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Do a slice with this data; return that of the next one."""
+    session.execute(update(EventTaskRow).values(data=dict(data)))
+    (obligation,) = owed(session, "housekeeping")
+    fate = keep_house(session, {obligation: obligation}, retention=Retention.days(30, 365))[obligation]
+    assert isinstance(fate, Postponed)
+    assert fate.data is not None
+    return fate.data
+
+
+def a_day_later(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what it would be if the last walk had been a day before."""
+    walked_at = datetime.fromisoformat(data["walked_at"]) - timedelta(days=1)
+    return {**data, "walked_at": walked_at.isoformat()}
+
+
+def test_a_pass_that_began_without_the_walk_ends_without_it(session: Session) -> None:
+    data = a_day_later(kept_on(session, {"walked_at": with_old_deliveries(session)}))
+    walked_at = data["walked_at"]
+
+    while "part" in data:
+        data = kept_on(session, data)
+
+    assert data == {"walked_at": walked_at}
+    assert session.scalar(select(func.count()).select_from(DeliveryRow)) == 1
+    # The next one walks through all.
+    while "part" in (data := kept_on(session, data)):
+        pass
+    assert data["walked_at"] > walked_at
+    assert session.scalar(select(func.count()).select_from(DeliveryRow)) == 0
+
+
+@pytest.mark.parametrize("age", [timedelta(), timedelta(days=1)], ids=["resting", "perhaps a walk"])
+def test_a_pass_that_an_older_release_began_is_no_walk(session: Session, age: timedelta) -> None:
+    walked_at = datetime.fromisoformat(with_old_deliveries(session)) - age
+    older = {"walked_at": walked_at.isoformat(), "hindered": False, "part": "tombstone", "page": 0}
+
+    data = kept_on(session, older)
+
+    assert data == {"walked_at": walked_at.isoformat()}

@@ -29,7 +29,7 @@ from publisher.prune import days, rows, slices
 from publisher.prune.forecast import forecast
 from publisher.prune.parts import START, Place
 from publisher.prune.retention import Retention
-from publisher.prune.slices import Slice, prune_slice
+from publisher.prune.slices import Slice, prune_all, prune_slice
 from publisher.publish import store_publications
 from publisher.retract import retract
 from publisher.schema import (
@@ -43,6 +43,7 @@ from publisher.schema import (
     TombstoneRow,
 )
 from tests.stages.articles import ARCHIVE, owed, published, recorded, run, run_enrich
+from tests.stages.slow_deletes import slow_to_delete
 from tests.stages.subscribers import Subscribers
 from tests.waiting import eventually
 
@@ -540,39 +541,100 @@ def test_a_table_that_somebody_locks_does_not_keep_what_comes_behind_it(database
     assert kept(database, DeliveryRow) == 0
 
 
-@pytest.fixture
-def slow_to_delete(database: Sessions) -> Iterator[str]:
-    """A table from which a row is deleted in half a minute."""
-    with database.begin() as session:
-        session.execute(
-            text(
-                "CREATE FUNCTION hesitate() RETURNS trigger LANGUAGE plpgsql"
-                " AS 'BEGIN PERFORM pg_sleep(30); RETURN OLD; END'"
-            )
-        )
-        session.execute(
-            text(
-                "CREATE TRIGGER hesitate BEFORE DELETE ON step_default"
-                " FOR EACH ROW EXECUTE FUNCTION hesitate()"
-            )
-        )
-    yield "step_default"
-    with database.begin() as session:
-        session.execute(text("DROP FUNCTION hesitate() CASCADE"))
-
-
-def test_a_statement_that_takes_too_long_is_given_up(database: Sessions, slow_to_delete: str) -> None:
+def test_a_statement_that_takes_too_long_is_given_up(database: Sessions) -> None:
     with database.begin() as session:
         happened(session, NOW - timedelta(days=60))
 
     began = time.monotonic()
-    done = pruned(database)
+    with slow_to_delete(database, "step_default"):
+        done = pruned(database)
     took = time.monotonic() - began
 
     (hindered,) = [one for one in done if one.hindered]
-    assert (hindered.what, "statement timeout" in hindered.hindered) == (slow_to_delete, True)
+    assert (hindered.what, hindered.slow) == ("step_default", True)
+    assert "statement timeout" in hindered.hindered
     assert took < 15
     assert (kept(database, StepRow), kept(database, MessageRow)) == (1, 0)
+
+
+def pages_of_deliveries(database: Sessions, pages: int) -> UUID:
+    """Fill pages with old deliveries, and return the message of the first; a page takes less than 100."""
+    with database.begin() as session:
+        session.execute(
+            text(
+                "INSERT INTO delivery (message_id, message_time, endpoint_id, shard, state)"
+                " SELECT gen_random_uuid(), :at, gen_random_uuid(), 1, 'succeeded'"
+                " FROM generate_series(1, 100 * :pages)"
+            ),
+            {"at": ANCIENT, "pages": pages},
+        )
+        assert rows.pages_of(session.connection(), "delivery") > pages
+        return session.execute(text("SELECT message_id FROM delivery WHERE ctid = '(0,1)'")).scalar_one()
+
+
+def test_a_page_that_takes_too_long_keeps_no_other_page(
+    database: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "FEWEST_PAGES", 4)
+    message = pages_of_deliveries(database, 20)
+
+    with slow_to_delete(database, "delivery", row=f"OLD.message_id = '{message}'"):
+        done = [one for one in pruned(database) if one.what == "delivery"]
+
+    # The pages at once are halved; then the first is left, and the pass goes on behind it.
+    assert [one.place for one in done[:3]] == [
+        Place(part="delivery", page=0, step=2),
+        Place(part="delivery", page=0, step=1),
+        Place(part="delivery", page=1, step=1),
+    ]
+    assert [one.hindered.partition(":")[0] for one in done if one.hindered] == ["page 0 of delivery"]
+    with database() as session:
+        left = session.execute(text("SELECT DISTINCT ctid::text FROM delivery")).scalars().all()
+    assert left
+    assert all(one.startswith("(0,") for one in left)
+
+
+def test_a_page_that_takes_too_long_is_left_at_once(database: Sessions) -> None:
+    with database.begin() as session:
+        happened(session, NOW - timedelta(days=60))
+    waits: list[None] = []
+
+    with slow_to_delete(database, "step_default"):
+        done = list(prune_all(database, RETENTION.old(at=NOW), wait=lambda: waits.append(None)))
+
+    assert [one.what for one in done if one.hindered] == ["step_default"]
+    assert len(waits) == 1
+
+
+def test_pruning_that_gets_on_is_not_ended_by_meetings_with_others(
+    database: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "MOST_TRIES", 3)
+    meetings = 0
+
+    # Somebody else prunes after each slice, until it is waited for.
+    with database() as housekeeping:
+        for done in prune_all(database, RETENTION.old(at=NOW), wait=housekeeping.rollback):
+            assert not done.hindered
+            prune_slice(housekeeping, RETENTION.old(at=NOW), START, only=[])
+            meetings += 1
+
+    assert meetings > 3
+    assert days_of(database, "step") == [f"step_{NOW - timedelta(days=2):%Y%m%d}"]
+
+
+def test_pruning_that_others_end_tells_of_what_was_hindered_before(
+    database: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "MOST_TRIES", 3)
+    first = f"event_{OLD:%Y%m%d}"
+
+    with database() as reading, database() as housekeeping:
+        reading.execute(text(f"SELECT FROM {first}"))
+        begin = partial(prune_slice, housekeeping, RETENTION.old(at=NOW), START, only=[])
+        done = list(prune_all(database, RETENTION.old(at=NOW), wait=begin))
+
+    assert [one.what for one in done if one.hindered] == [slices.EVERYTHING, first]
 
 
 def test_housekeeping_goes_on_behind_what_is_hindered_and_comes_back_soon(database: Sessions) -> None:
@@ -595,6 +657,26 @@ def test_housekeeping_goes_on_behind_what_is_hindered_and_comes_back_soon(databa
     assert pauses == [timedelta(seconds=1), timedelta(seconds=30)]
     assert f"event_{OLD:%Y%m%d}" in days_of(database, "event")
     assert f"step_{OLD:%Y%m%d}" not in days_of(database, "step")
+
+
+def test_housekeeping_knows_in_the_next_slice_how_many_pages_were_too_many(database: Sessions) -> None:
+    message = pages_of_deliveries(database, 1)
+    with database.begin() as session:
+        begin_housekeeping(session)
+        prepare_partitions(session.connection(), at=NOW)
+    walk = {"walked_at": None, "rests": False, "hindered": False, "part": "delivery", "page": 0, "step": 2}
+    known: list[dict[str, Any]] = [walk]
+
+    with slow_to_delete(database, "delivery", row=f"OLD.message_id = '{message}'"):
+        for _ in range(2):
+            with database.begin() as session:
+                session.execute(update(EventTaskRow).values(data=known[-1]))
+                (one,) = owed(session, "housekeeping")
+                fate = keep_house(session, {one: one}, retention=RETENTION)[one]
+                assert isinstance(fate, Postponed)
+                known.append(dict(fate.data or {}))
+
+    assert known == [walk, {**walk, "step": 1}, {**walk, "step": 1, "page": 1, "hindered": True}]
 
 
 def test_a_delivery_that_somebody_holds_is_left_for_the_next_time(database: Sessions) -> None:

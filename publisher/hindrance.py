@@ -7,6 +7,10 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 # SQLSTATE, or the beginnings of one.
 _REFUSING = ("53100", "25006")  # disk_full, read_only_sql_transaction
+_PARTING = (
+    "08",
+    "57P",
+)  # connection_exception; admin_shutdown, crash_shutdown and others that end a connection
 _HOLDING_UP = (
     "40",  # serialization_failure, deadlock_detected
     "53",  # what else is short: memory, connections
@@ -40,6 +44,6 @@ def hindrance_of(error: Exception) -> Hindrance | None:
     if state in _REFUSING:
         return Hindrance.REFUSES_WRITES
     # Without a statement it failed to connect, or to commit.
-    if error.connection_invalidated or error.statement is None:
+    if error.connection_invalidated or error.statement is None or state.startswith(_PARTING):
         return Hindrance.AWAY
     return Hindrance.HELD_UP if state.startswith(_HOLDING_UP) else None

@@ -1,11 +1,14 @@
 """What measures never disturbs what is measured: the one place where the errors of observers end."""
 
+import os
 from contextlib import ContextDecorator
 from types import TracebackType
 
 import structlog
 
 _told: set[tuple[str, type[BaseException]]] = set()
+# What was logged before a fork was logged by another process.
+os.register_at_fork(after_in_child=_told.clear)
 log = structlog.get_logger("publisher.undisturbed")
 
 

@@ -3,6 +3,7 @@
 from sqlalchemy import Engine, text
 
 from publisher.database import Sessions
+from publisher.schema import Row
 from tests.waiting import eventually
 
 _FILLED = """
@@ -11,12 +12,18 @@ FROM pg_class
 WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace
   AND relname <> 'alembic_version'
 """
-_UNTOUCHED = """
-SELECT NOT EXISTS (SELECT FROM article) AND NOT EXISTS (SELECT FROM event)
-   AND NOT EXISTS (SELECT FROM event_task) AND NOT EXISTS (SELECT FROM step)
-   AND NOT EXISTS (SELECT FROM endpoint) AND NOT EXISTS (SELECT FROM message)
-   AND (SELECT count(*) FROM label) = 1
-"""
+_AS_AT_FIRST = {
+    "label": "count(*) = 1",
+    "feed": "count(*) = 1 AND bool_and((generation, required_generation) = (0, 0)"
+    " AND owed_since IS NULL AND rendered_at IS NULL)",
+    "shard_lease": "count(*) = 64 AND bool_and(holder IS NULL AND token = 0 AND until IS NULL)",
+}
+_IS_EMPTY = "SELECT " + " AND ".join(
+    f"(SELECT {_AS_AT_FIRST[name]} FROM {name})"
+    if name in _AS_AT_FIRST
+    else f"NOT EXISTS (SELECT FROM {name})"
+    for name in Row.metadata.tables
+)
 _WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
 """
@@ -24,9 +31,9 @@ _ALL = "018f0000-0000-7000-8000-000000000001"
 
 
 def is_empty(engine: Engine) -> bool:
-    """Return whether nothing was committed since the first migration."""
+    """Return whether every table is as the first migration left it."""
     with engine.connect() as connection:
-        return connection.scalar(text(_UNTOUCHED)) is True
+        return connection.scalar(text(_IS_EMPTY)) is True
 
 
 def empty(engine: Engine) -> None:

@@ -39,12 +39,23 @@ def refuse_port(host: str, port: int) -> None:
     Raises:
         SettingsError: when somebody does, or it is no address of this machine.
     """
+    for family, address in _addresses(host, port):
+        if problem := _bound(family, address):
+            of = address[0] if host in ("", address[0]) else f"{host} ({address[0]})"
+            raise SettingsError(f"--port: {port} of {of} {problem}, expected a free port of this machine")
+
+
+def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[Any, ...]]]:
+    """Return all that a server of this host listens on; without a host, every address of this machine."""
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise SettingsError(f"--host: {host} is no address ({error.strerror})") from error
-    if problem := _bound(family, address):
-        raise SettingsError(f"--port: {port} of {host} {problem}, expected a free port of this machine")
+    except UnicodeError as error:
+        raise SettingsError(
+            f"--host: {host} is no address, expected 1 to 63 characters between dots"
+        ) from error
+    return [(family, address) for family, _, _, _, address in found]
 
 
 def _problem(port: int, held: ExitStack) -> str | None:
@@ -54,7 +65,11 @@ def _problem(port: int, held: ExitStack) -> str | None:
 
 
 def _bound(family: socket.AddressFamily, address: tuple[Any, ...]) -> str | None:
-    with socket.socket(family) as probe:
+    try:
+        probe = socket.socket(family)
+    except OSError:
+        return None  # a kernel without IPv6: the server does without, too
+    with probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -46,7 +46,7 @@ class BodyLimit:
             await self._watch(scope, receive, send)
 
     async def _watch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = _Body(receive, send, self._judge)
+        body = _Body(receive, send, self._take)
         try:
             await self._app(scope, body.receive, body.send)
         except Exception:
@@ -59,9 +59,13 @@ class BodyLimit:
         if body.refusal is not None and not body.answered:
             await _refuse(body.refusal, receive, send)
 
-    def _judge(self, body: "_Body", more: int) -> Problem | None:
-        """Note that a request holds more bytes; return why it cannot be let in, if so."""
+    def _take(self, body: "_Body", more: int) -> Problem | None:
+        """Count what a request holds more than before; return why it cannot be let in, if so."""
+        body.taken += more
         self._held += more
+        return self._judge(body)
+
+    def _judge(self, body: "_Body") -> Problem | None:
         if body.taken > self._limit:
             return _too_large(self._limit)
         # Who has all of its body, or an answer, is not turned away for what others hold.
@@ -81,22 +85,20 @@ class _Body:
         refusal: once it was refused; nothing passes either way from then on.
     """
 
-    def __init__(self, receive: Receive, send: Send, judge: Callable[["_Body", int], Problem | None]) -> None:
+    def __init__(self, receive: Receive, send: Send, take: Callable[["_Body", int], Problem | None]) -> None:
         self.taken = 0
         self.complete = False
         self.answered = False
         self.refusal: Problem | None = None
         self._receive = receive
         self._send = send
-        self._judge = judge
+        self._take = take
 
     async def receive(self) -> Message:
         self._expect_admission()
         message = await self._receive()
-        size = len(message.get("body", b""))
-        self.taken += size
         self.complete = not message.get("more_body", False)
-        self.refusal = self._judge(self, size)
+        self.refusal = self._take(self, len(message.get("body", b"")))
         self._expect_admission()
         return message
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -85,7 +85,7 @@ def problem_of(error: Exception) -> Problem | None:
         return error.problem
     if isinstance(error, InvalidInput):
         return _of_fields(error.problems)
-    if isinstance(error, (OperationalError, InterfaceError)) or hindrance_of(error) is not None:
+    if hindrance_of(error) is not None:
         return unavailable("the database cannot be reached or is too busy; nothing was stored, try again")
     for kind, status in _STATUSES.items():
         if isinstance(error, kind):
@@ -107,16 +107,22 @@ def bug() -> Problem:
 
 def install_problems(app: FastAPI) -> None:
     """Make every error of the application a problem."""
-    known = (Refused, InvalidInput, NotFound, Gone, Conflict, OperationalError, InterfaceError, PoolTimeout)
-    for kind in (*known, Exception):
+    for kind in (Refused, InvalidInput, *_STATUSES, DBAPIError, NoConnection):
         app.add_exception_handler(kind, _answer)
+    app.add_exception_handler(Exception, _answer_bug)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
 
 
 async def _answer(_: Request, error: Exception) -> Response:
-    problem = problem_of(error) or bug()
+    problem = problem_of(error)
+    if problem is None:
+        raise error  # as a bug, so that it is logged, counted and answered as any other
     return problem.response()
+
+
+async def _answer_bug(_: Request, __: Exception) -> Response:
+    return bug().response()
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

@@ -30,28 +30,32 @@ class Observer:
 
 
 class Harmless(Observer):
-    """Passes everything on to another observer; whatever that one raises ends here."""
+    """Passes everything on to another observer; whatever that one raises ends here.
+
+    The log names it by its class: observers pass on to others, each of which may fail.
+    """
 
     def __init__(self, other: Observer) -> None:
         self._other = other
+        self._name = type(other).__name__
 
     def beats(self, in_hand: InHand, *, shards: int) -> None:
         """Pass on what the sender has in its hands."""
-        with undisturbed("beats"):
+        with undisturbed(f"{self._name}.beats"):
             self._other.beats(in_hand, shards=shards)
 
     def begins(self, claimed: Claimed) -> str | None:
         """Return the other's trace context; the message's own if there is none to be had."""
-        with undisturbed("begins"):
+        with undisturbed(f"{self._name}.begins"):
             return self._other.begins(claimed)
         return claimed.traceparent
 
     def ended(self, report: Report) -> None:
         """Pass on what came of an attempt."""
-        with undisturbed("ended"):
+        with undisturbed(f"{self._name}.ended"):
             self._other.ended(report)
 
     def recorded(self, reports: Sequence[Report], *, not_ours: int) -> None:
         """Pass on that reports are in the record."""
-        with undisturbed("recorded"):
+        with undisturbed(f"{self._name}.recorded"):
             self._other.recorded(reports, not_ours=not_ours)

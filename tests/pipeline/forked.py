@@ -4,6 +4,7 @@ Most of the time that a process takes to start goes into loading modules, and th
 some two hundred. What runs is `python -m workers` all the same, in a session of its own, and ends by signals.
 """
 
+import atexit
 import multiprocessing
 import os
 import random
@@ -39,6 +40,8 @@ class Forked:
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
+        # Python waits for its children before it ends, for ever if need be.
+        atexit.register(self.kill)
         eventually(lambda: not self.running or os.getpgid(self.pid) == self.pid)
 
     @property
@@ -53,14 +56,22 @@ class Forked:
 
     def stop(self, *, within: timedelta = timedelta(seconds=10)) -> int:
         """Ask it to end, kill it and its process group if it does not, and return its exit status."""
-        os.kill(self.pid, signal.SIGTERM)
+        # Its number may be gone as soon as it has ended: the process that it was forked from reaps it.
+        with suppress(ProcessLookupError):
+            if self.running:
+                os.kill(self.pid, signal.SIGTERM)
         if self.wait(within=within) is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
-            self._process.join()
+            self.kill()
         status = self._process.exitcode
         assert status is not None
         return status
+
+    def kill(self) -> None:
+        """Kill it and all that it forked, at once, if it still runs."""
+        with suppress(ProcessLookupError):
+            if self.running:
+                os.killpg(self.pid, signal.SIGKILL)
+        self.wait(within=timedelta(seconds=5))
 
 
 def _run(module: str, argv: Sequence[str], environment: Mapping[str, str], log: Path) -> None:

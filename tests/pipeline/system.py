@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -88,14 +87,12 @@ class System:
 
     def kill(self, child: Forked) -> None:
         """Kill a process and all that it forked, at once."""
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait(within=timedelta(seconds=5))
+        child.kill()
 
     def stop(self) -> None:
         """End every process that still runs."""
         for child in self._children:
-            if child.running:
-                self.kill(child)
+            child.kill()
 
     def submit(self, number: int, **fields: Any) -> UUID:
         """Record an article, as the API would; return its id."""

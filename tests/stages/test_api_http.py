@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 from structlog.testing import capture_logs
 
 from publisher.access import Scope
@@ -16,6 +16,7 @@ from publisher.api.articles import BATCH_PATH
 from publisher.ingest.article_in import parse_article
 from publisher.ingest.keys import lock_identities, lookup_keys
 from tests.stages.api_server import Api, article, running_api
+from tests.waiting import eventually
 from workers.tracing.spans import Span
 
 LIMIT = 20_000
@@ -261,6 +262,38 @@ def test_a_full_pool_is_503_with_retry_after(postgres_url: str) -> None:
     problem(refused, 503)
     problem(accepted, 503)
     assert after.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [
+        ("read_only_sql_transaction", 503),
+        ("deadlock_detected", 503),
+        ("too_many_connections", 503),
+        ("program_limit_exceeded", 500),
+        ("not_null_violation", 500),
+    ],
+)
+def test_who_cannot_help_it_is_asked_to_try_again_and_a_bug_is_logged(
+    postgres_url: str, caplog: pytest.LogCaptureFixture, condition: str, status: int
+) -> None:
+    engine = create_engine(postgres_url)
+
+    def refuse(*asked: Any) -> tuple[str, Any]:
+        statement, parameters = asked[2:4]
+        if not statement.startswith("INSERT INTO article "):
+            return statement, parameters
+        return f"DO $$ BEGIN RAISE 'x' USING ERRCODE = '{condition}'; END $$", ()
+
+    with running_api(postgres_url, engine=engine) as api, api.client(Scope.ADMIN) as client:
+        event.listen(engine, "before_cursor_execute", refuse, retval=True)
+        answer = client.post("/v1/articles", json=article())
+        labels = {"area": "api", "status": str(status)}
+        eventually(lambda: api.registry.get_sample_value("publisher_http_requests_total", labels))
+
+    assert ("retry-after" in answer.headers) == (status == 503)
+    assert "x" != problem(answer, status)["detail"]
+    assert ("Exception in ASGI application" in caplog.text) == (status == 500)
 
 
 def test_a_crowd_is_429_with_retry_after_and_everybody_else_is_answered(api: Api) -> None:

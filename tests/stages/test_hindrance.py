@@ -26,6 +26,8 @@ def error_of(database: Sessions, condition: str) -> Exception:
         ("query_canceled", Hindrance.HELD_UP),
         ("out_of_memory", Hindrance.HELD_UP),
         ("io_error", Hindrance.HELD_UP),
+        ("admin_shutdown", Hindrance.AWAY),
+        ("protocol_violation", Hindrance.AWAY),
         ("not_null_violation", None),
         ("unique_violation", None),
         ("character_not_in_repertoire", None),

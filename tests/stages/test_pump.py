@@ -194,7 +194,7 @@ def test_an_observer_that_fails_changes_nothing_of_what_is_sent_and_recorded(sub
 
     assert len(some.receivers.received()) == len(some.attempts()) == 15
     failed = [one["observer"] for one in logs if one["event"] == "observer.failed"]
-    assert sorted(failed) == ["beats", "begins", "ended", "recorded"]
+    assert sorted(failed) == ["Failing.beats", "Failing.begins", "Failing.ended", "Failing.recorded"]
 
 
 def test_the_first_retry_is_due_after_about_five_seconds(subscribers: Making) -> None:

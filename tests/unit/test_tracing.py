@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from publisher.events import EventType
 from publisher.notify.claim import Claimed
 from publisher.notify.flush import Report
-from publisher.notify.observer import Observer
+from publisher.notify.observer import Harmless, Observer
 from publisher.notify.outcome import Answer, DeliveryState, Outcome
 from publisher.outbox.obligation import Done, Failed, Obligation
 from workers.handled import Handled
@@ -165,6 +165,25 @@ def test_an_attempt_is_a_span_whatever_becomes_of_the_counting() -> None:
 
     assert begun == TRACE
     assert [one.attributes for one in notebook.spans] == [{"http.response.status_code": 204}]
+
+
+def test_the_log_says_which_of_two_observers_failed() -> None:
+    class NotCountedError(Exception):
+        pass
+
+    class FailingSpans(Notebook):
+        def begin(self, *_: object, **__: object) -> Noted:
+            raise NotCountedError
+
+    class FailingMeters(Observer):
+        def begins(self, claimed: Claimed) -> str | None:
+            raise NotCountedError
+
+    with capture_logs() as logs:
+        begun = Harmless(TracedAttempts(FailingSpans(), FailingMeters())).begins(delivery())
+
+    assert begun == TRACE
+    assert [one["observer"] for one in logs] == ["FailingMeters.begins", "TracedAttempts.begins"]
 
 
 def test_a_step_is_a_span_if_its_event_bears_a_trace() -> None:

@@ -1,5 +1,7 @@
 """What measures never disturbs what is measured, and says once that it cannot measure."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -14,6 +16,20 @@ from workers.metrics.requests import WebMeters
 
 VOID = Handled(task="publish", obligations=[], fates={}, took_s=0.0)
 NONSENSE: Any = None
+FAIL_IN_PARENT_AND_CHILD = """
+import os
+from publisher.undisturbed import undisturbed
+
+def fail():
+    with undisturbed("tests"):
+        raise LookupError
+
+fail()
+child = os.fork()
+fail()
+if child:
+    os.waitpid(child, 0)
+"""
 
 
 def test_each_kind_of_error_is_logged_once_with_where_it_came_from() -> None:
@@ -32,6 +48,18 @@ def test_each_kind_of_error_is_logged_once_with_where_it_came_from() -> None:
         ("observer.failed", "tests", OneKindError),
         ("observer.failed", "tests", OtherKindError),
     ]
+
+
+def test_what_a_process_logged_before_it_forked_is_logged_by_its_child_too() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", FAIL_IN_PARENT_AND_CHILD],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert (ended.stdout + ended.stderr).count("observer.failed") == 2
 
 
 def test_the_end_of_a_process_is_no_error() -> None:

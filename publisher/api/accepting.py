@@ -14,6 +14,7 @@ from publisher.api.answer import Answer
 from publisher.api.article_out import Loaded, load_revisions, show_accepted
 from publisher.api.context import ApiContext
 from publisher.api.idempotency import Attempt, keep, recall
+from publisher.api.problems import Refused, unavailable
 from publisher.api.reporting import report_accepted
 from publisher.api.together import store_together
 from publisher.errors import PublisherError
@@ -29,6 +30,8 @@ _GATHER_S = 0.004
 # waits for somebody's lock must not keep everybody waiting.
 _HANGS_AFTER_S = 0.5
 _MOST_TRANSACTIONS = 4
+# Less than `Patience` grants, the transaction included: who is refused here knows that nothing was stored.
+_LONGEST_WAIT_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +75,22 @@ class AcceptQueue:
         Raises:
             PublisherError, SQLAlchemyError: when it was refused, or could not be stored.
         """
-        future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self._waiting.append((arrival, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Response] = loop.create_future()
+        waiting = (arrival, future)
+        self._waiting.append(waiting)
         self._see_to_it()
-        return await future
+        timer = loop.call_later(_LONGEST_WAIT_S, self._send_away, waiting)
+        try:
+            return await future
+        finally:
+            timer.cancel()
+
+    def _send_away(self, waiting: _Waiting) -> None:
+        if waiting in self._waiting and not waiting[1].done():
+            self._waiting.remove(waiting)
+            detail = "too many articles are waiting to be stored; this one was not, try again"
+            waiting[1].set_exception(Refused(unavailable(detail)))
 
     def _see_to_it(self) -> None:
         # Who hangs is not counted on; who does not takes all that waits, one transaction after the other.

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from publisher.api.problems import unavailable
 
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 """How long we may be at work on a request before its answer begins; waiting for its body does not count."""
 
 

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from publisher.access import Scope
+from publisher.api import accepting
 from publisher.ids import new_id
 from publisher.ingest.article_in import parse_article
 from publisher.ingest.keys import lock_identities, lookup_keys
@@ -353,6 +354,26 @@ def test_an_article_that_waits_for_a_lock_keeps_nobody_else_waiting(api: Api, cl
     assert others == ["created"] * 3
     assert still_waiting
     assert answer.status_code == 201
+
+
+def test_who_waits_too_long_behind_others_is_sent_away_and_nothing_of_it_is_stored(
+    api: Api, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accepting, "_LONGEST_WAIT_S", 0.2)
+    monkeypatch.setattr(accepting, "_MOST_TRANSACTIONS", 1)
+    locked, behind = article(), article()
+
+    with ThreadPoolExecutor(1) as aside:
+        with api.sessions.begin() as session:
+            lock_identities(session, lookup_keys(parse_article(locked)))
+            waiting = aside.submit(client.post, "/v1/articles", json=locked)
+            until_somebody_waits(api.sessions)
+            refused = client.post("/v1/articles", json=behind)
+        assert waiting.result(timeout=20).status_code == 201
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+    assert "this one was not" in refused.json()["detail"]
+    assert sent(client, **behind)["outcome"] == "created"
 
 
 def test_what_was_begun_is_answered_when_the_server_stops(postgres_url: str) -> None:

@@ -178,7 +178,9 @@ def test_tls_that_is_expected_and_missing_is_told_in_both_directions(
 
 def test_a_node_of_a_cluster_is_refused(tmp_path: Path) -> None:
     port = free_port()
-    configuration = f"bind 127.0.0.1\nport {port}\ncluster-enabled yes\nsave ''\ndir {tmp_path}\n"
+    # By itself it takes a port that lies 10,000 higher, which there may not be.
+    own = f"cluster-enabled yes\ncluster-port {free_port()}"
+    configuration = f"bind 127.0.0.1\nport {port}\n{own}\nsave ''\ndir {tmp_path}\n"
     cluster = Child(
         Program(
             argv=(str(find_valkey(bundled=bundled_servers())), "-"),

@@ -8,9 +8,11 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 # SQLSTATE, or the beginnings of one.
 _REFUSING = ("53100", "25006")  # disk_full, read_only_sql_transaction
 _PARTING = (
-    "08",
-    "57P",
-)  # connection_exception; admin_shutdown, crash_shutdown and others that end a connection
+    "08",  # connection_exception
+    "25P03",  # idle_in_transaction_session_timeout
+    "25P04",  # transaction_timeout
+    "57P",  # admin_shutdown, crash_shutdown and others that end a connection
+)
 _HOLDING_UP = (
     "40",  # serialization_failure, deadlock_detected
     "53",  # what else is short: memory, connections

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
@@ -57,7 +57,7 @@ async def unhindered(
     try:
         return await step()
     except (DBAPIError, NoConnection) as error:
-        if not isinstance(error, OperationalError | InterfaceError) and hindrance_of(error) is None:
+        if hindrance_of(error) is None:
             raise
         log.warning("pump.hindered", error=f"{type(error).__name__}: {error}".partition("\n")[0])
         await asyncio.sleep(pause_s)

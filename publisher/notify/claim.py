@@ -140,18 +140,7 @@ def claim(
     Raises:
         SettingsError: when PUBLISHER_SECRET_KEY is not the key that secrets were encrypted with.
     """
-    of_each = max(_LEAST_OF_EACH, ceil(_HEADROOM * room.slots / len(leases)))
-    rows = session.execute(
-        _DUE,
-        {
-            "of_each": of_each,
-            "shards": sorted(leases),
-            "at": at,
-            "busy": list(room.busy),
-            "full": list(room.full),
-            "slots": room.slots,
-        },
-    ).all()
+    rows, cut_off = _look(session, leases, room, at=at)
     chosen, full = admit([row for row in rows if row.enabled and not row.deleted], room)
     messages = _messages(session, {(row.message_id, row.message_time) for row in chosen})
     secrets = live_secrets(session, {row.endpoint_id for row in chosen}, box=box, at=now)
@@ -171,11 +160,28 @@ def claim(
             # Without any secret, the endpoint was deleted just now: the next look cancels the delivery.
             if row.message_id in messages and secrets.get(row.endpoint_id)
         ],
-        more=len(rows) == room.slots
-        or len(chosen) < len(rows)
-        or of_each in Counter(row.shard for row in rows).values(),
+        more=cut_off or len(chosen) < len(rows),
         full=full,
     )
+
+
+def _look(
+    session: Session, shards: Collection[int], room: Room, *, at: datetime | None
+) -> tuple[Sequence[Row[Any]], bool]:
+    """Return deliveries that are due, and whether there may be more of them."""
+    of_each = max(_LEAST_OF_EACH, ceil(_HEADROOM * room.slots / len(shards)))
+    rows = session.execute(
+        _DUE,
+        {
+            "of_each": of_each,
+            "shards": sorted(shards),
+            "at": at,
+            "busy": list(room.busy),
+            "full": list(room.full),
+            "slots": room.slots,
+        },
+    ).all()
+    return rows, len(rows) == room.slots or of_each in Counter(row.shard for row in rows).values()
 
 
 def admit(rows: Sequence[Row[Any]], room: Room) -> tuple[list[Row[Any]], set[UUID]]:

@@ -1,12 +1,11 @@
 """Claims and flushes: what a sender may take, and that only its owner changes a delivery."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
 from publisher.database import Sessions
@@ -18,7 +17,7 @@ from publisher.notify.outcome import Answer, DeliveryState, judge
 from publisher.notify.secrets import SecretBox
 from publisher.notify.shards import Lease, beat
 from publisher.schema import DeliveryRow, EndpointRow, EndpointSecretRow, ShardLeaseRow
-from tests.databases import until_somebody_waits
+from tests.stages.lock_order import locks_by_id
 from tests.stages.subscribers import BOX, Subscribers, leases_end
 
 PENDING, SUCCEEDED = DeliveryState.PENDING, DeliveryState.SUCCEEDED
@@ -190,20 +189,7 @@ def test_what_is_put_aside_is_locked_in_the_order_of_ids(database: Sessions) -> 
         session.execute(update(EndpointRow).where(EndpointRow.id == disabled).values(enabled=False))
         session.execute(update(EndpointRow).where(EndpointRow.id == deleted).values(deleted_at=func.now()))
 
-    def put_aside() -> None:
-        with some.sessions.begin() as session:
-            claimed_by(session, new_id())
-
-    with ThreadPoolExecutor(1) as thread:
-        with some.sessions.begin() as session:
-            session.execute(select(DeliveryRow.id).where(DeliveryRow.id == low).with_for_update())
-            putting = thread.submit(put_aside)
-            until_somebody_waits(database)
-            free = select(DeliveryRow.id).where(DeliveryRow.id == high).with_for_update(skip_locked=True)
-            locked_too_soon = session.scalar(free) is None
-        putting.result()
-
-    assert not locked_too_soon
+    assert locks_by_id(database, low, high, lambda session: claimed_by(session, new_id()))
     assert {one.id: one.state for one in some.deliveries()} == {low: HELD, high: CANCELLED}
 
 

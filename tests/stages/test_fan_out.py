@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -23,8 +22,8 @@ from publisher.notify.secrets import SecretBox
 from publisher.outbox.obligation import Done, Fate, Obligation, Postponed
 from publisher.retract import retract
 from publisher.schema import ArticleRow, DeliveryRow, EndpointRow, MessageRow, RevisionRow
-from tests.databases import until_somebody_waits
 from tests.stages.articles import ARCHIVE, owed, published, recorded, run, run_enrich, run_publish
+from tests.stages.lock_order import locks_by_id
 
 BOX = SecretBox("a key that only tests use")
 PENDING, HELD, CANCELLED = DeliveryState.PENDING, DeliveryState.HELD, DeliveryState.CANCELLED
@@ -183,20 +182,7 @@ def test_what_several_messages_overtake_is_locked_in_the_order_of_ids(database: 
         for url in urls:
             correct(session, url=url)
 
-    def overtake() -> None:
-        with database.begin() as session:
-            run_fan_out(session)
-
-    with ThreadPoolExecutor(1) as thread:
-        with database.begin() as session:
-            session.execute(select(DeliveryRow.id).where(DeliveryRow.id == low).with_for_update())
-            overtaking = thread.submit(overtake)
-            until_somebody_waits(database)
-            free = select(DeliveryRow.id).where(DeliveryRow.id == high).with_for_update(skip_locked=True)
-            locked_too_soon = session.scalar(free) is None
-        overtaking.result()
-
-    assert not locked_too_soon
+    assert locks_by_id(database, low, high, run_fan_out)
 
 
 def test_an_endpoint_that_asks_for_no_corrections_still_gets_the_article(session: Session) -> None:

@@ -12,6 +12,7 @@ PASSING = [
     InternalError("UPDATE", {}, errors.ReadOnlySqlTransaction()),
     OperationalError("UPDATE", {}, errors.DeadlockDetected()),
     OperationalError("UPDATE", {}, errors.AdminShutdown()),
+    InternalError("UPDATE", {}, errors.IdleInTransactionSessionTimeout()),
 ]
 
 
@@ -27,6 +28,14 @@ def test_what_passes_is_no_answer(error: DBAPIError) -> None:
     assert run(error) is None
 
 
-def test_what_does_not_pass_is_raised() -> None:
-    with pytest.raises(ProgrammingError):
-        run(ProgrammingError("UPDATE", {}, errors.UndefinedTable()))
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProgrammingError("UPDATE", {}, errors.UndefinedTable()),
+        OperationalError("UPDATE", {}, errors.ProgramLimitExceeded()),
+    ],
+    ids=lambda error: type(error.orig).__name__,
+)
+def test_what_does_not_pass_is_raised(error: DBAPIError) -> None:
+    with pytest.raises(type(error)):
+        run(error)

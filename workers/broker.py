@@ -1,11 +1,41 @@
-"""The way to Redis as Celery goes it, tried again soon and for ever while Redis is away."""
+"""The way to Redis as Celery goes it: asked again soon and for ever; what was taken is noted nowhere."""
 
 from typing import Any, Self
 
 from celery.app.amqp import AMQP
 from kombu.connection import Connection
+from kombu.transport import redis
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 2.0
+
+
+class TakenForGood(redis.QoS):
+    """Notes nothing about messages that were taken out of Redis: what was lost, the relay sends again.
+
+    kombu writes each message down a second time, and crosses it out when its task begins. While Redis stalls
+    that takes five seconds, in which the worker does not hear what its processes have done, and ends them
+    for being overdue; their messages stay noted, and after as many as it has processes it takes no more.
+    """
+
+    def append(self, message: object, delivery_tag: str) -> None:
+        """Take note that a message was taken."""
+
+    def ack(self, delivery_tag: str) -> None:
+        """Take note that its task has begun."""
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Take note that nobody knows its task."""
+
+    def restore_visible(self, start: int = 0, num: int = 10, interval: int = 10) -> None:
+        """Put back what others have taken and not begun for long."""
+
+
+class _Channel(redis.Channel):
+    QoS = TakenForGood
+
+
+class _Transport(redis.Transport):
+    Channel = _Channel
 
 
 class SteadyConnection(Connection):
@@ -14,6 +44,10 @@ class SteadyConnection(Connection):
     Celery's worker lets kombu's own pause grow to 30 s and has no setting for it: after a minute without
     Redis a worker would sleep for another quarter of one.
     """
+
+    def get_transport_cls(self) -> type[redis.Transport]:
+        """Return what speaks with Redis."""
+        return _Transport
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Self:
         """Return this connection once it is one; the arguments are kombu's."""

@@ -11,8 +11,6 @@ from publisher.events import Queue
 CONTROL_QUEUE = "deliveries"
 """The queue of senders, which carries control messages only."""
 _LISTS = (*Queue, CONTROL_QUEUE)
-# What Celery notes beside its queues.
-_NOTES = {"unacked": "hash", "unacked_index": "zset"}
 
 
 def key_of(queue: str, prefix: str) -> str:
@@ -22,9 +20,7 @@ def key_of(queue: str, prefix: str) -> str:
 
 def key_types(redis: Redis, prefix: str) -> dict[str, tuple[str, str]]:
     """Return, by our keys, the type of what Redis holds (`none`: nothing) and the one expected."""
-    expected = dict.fromkeys(_LISTS, "list") | _NOTES
-    keys = {key_of(name, prefix): kind for name, kind in expected.items()}
-    return {key: (_text(redis.type(key)), kind) for key, kind in keys.items()}
+    return {key: (_text(redis.type(key)), "list") for key in (key_of(name, prefix) for name in _LISTS)}
 
 
 def waiting_messages(redis: Redis, queue: Queue, *, prefix: str) -> int:

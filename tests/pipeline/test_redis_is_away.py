@@ -2,7 +2,8 @@
 
 Guards: nothing between client and record, or between record and receiver, asks Redis; the relay and the
 worker ask again every two seconds at most (`Relay.run`, `SteadyConnection`); what a stalled Redis took and
-nobody began is sent again under a new token, and the old one is void (`take_back`, `begin`).
+nobody began is sent again under a new token, and the old one is void (`take_back`, `begin`); a worker never
+waits for Redis while it should hear its processes (`TakenForGood`, tests/stages/test_broker.py).
 """
 
 import pytest

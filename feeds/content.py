@@ -1,111 +1,153 @@
-"""What a feed holds right now, read from the record, and the documents made of it."""
+"""What a feed, or a page of its archive, holds right now, read from the record; and the document of it."""
 
-import gzip
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from feeds.documents import assemble
-from feeds.entries import Entry
+from feeds.catalog import FeedAddress, Places, path_of
+from feeds.documents import assemble, fitting
 from feeds.feed import Feed, FeedFormat, Tombstone
 from feeds.style import FeedStyle
 from publisher.ids import made_at
 from publisher.labels import LabelKind
 from publisher.schema import ArticleLabelRow, EntryRow, FeedRow, LabelRow, TombstoneRow
 
-# Level 5 packs almost as small as 9, in a quarter of the time.
-_GZIP_LEVEL = 5
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How far a feed has come.
+
+    Attributes:
+        generation: grows with every change of what the feed, or any page of its archive, shows.
+        changed_at: when it last did, by the database's clock, give or take a transaction.
+        last_position: of what came into it last.
+    """
+
+    label_id: UUID
+    kind: str
+    slug: str
+    term: str
+    generation: int
+    changed_at: datetime
+    last_position: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """An entry of a feed in one format, and its place."""
+
+    position: int
+    updated: datetime
+    fragment: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeedContent:
-    """A feed and everything in it, newest first.
+    """What a document is made of; entries and tombstones newest first."""
 
-    Attributes:
-        generation: of the feed when it was read; what it holds is at least as new.
-    """
-
-    feed: Feed
-    entries: Sequence[Entry]
+    address: FeedAddress
+    standing: Standing
+    entries: Sequence[Placed]
     tombstones: Sequence[Tombstone]
-    generation: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Document:
-    """A feed in one format, ready to be served.
-
-    Attributes:
-        etag: of the plain body, without quotes; the compressed one is another representation.
-    """
-
-    body: bytes
-    body_gzip: bytes
-    etag: str
-
-
-def read_content(session: Session, label_id: UUID, *, style: FeedStyle) -> FeedContent | None:
-    """Return what the feed of a label holds, or None if there is no such label."""
-    # The generation is read first: what changes in between is in the entries already, and costs a rebuild.
+def find_standing(session: Session, address: FeedAddress) -> Standing | None:
+    """Return how far the feed of an address has come, or None if there is no such feed or page."""
     found = session.execute(
-        select(LabelRow, FeedRow.generation)
-        .join(FeedRow, FeedRow.label_id == LabelRow.id)
-        .where(LabelRow.id == label_id)
+        _STANDING.where(LabelRow.kind == address.kind, LabelRow.slug == address.slug)
     ).one_or_none()
-    if found is None:
+    if found is None or (address.places and address.places.last > found.last_position):
         return None
-    label, generation = found
-    entries = session.scalars(
-        select(EntryRow)
-        .join(ArticleLabelRow, ArticleLabelRow.article_id == EntryRow.article_id)
-        .where(ArticleLabelRow.label_id == label_id)
-        .order_by(ArticleLabelRow.first_visible_at.desc(), ArticleLabelRow.article_id.desc())
-        .limit(style.length)
+    return Standing(**found._asdict())
+
+
+def read_content(
+    session: Session, standing: Standing, address: FeedAddress, *, style: FeedStyle
+) -> FeedContent:
+    """Return what a feed, or a page of its archive, holds: at least what it held at that standing."""
+    fragment = {FeedFormat.ATOM: EntryRow.atom, FeedFormat.RSS: EntryRow.rss, FeedFormat.JSON: EntryRow.json}
+    found = session.execute(
+        select(ArticleLabelRow.position, EntryRow.updated, fragment[address.format].label("fragment"))
+        .join(EntryRow, EntryRow.article_id == ArticleLabelRow.article_id)
+        .where(ArticleLabelRow.label_id == standing.label_id, *_within(address.places))
+        .order_by(ArticleLabelRow.position.desc())
+        .limit(style.length if address.places is None else None)
     ).all()
-    tombstones = session.scalars(
-        select(TombstoneRow)
-        .where(TombstoneRow.label_id == label_id)
+    return FeedContent(
+        address=address,
+        standing=standing,
+        entries=[Placed(**row._asdict()) for row in found],
+        tombstones=_tombstones(session, standing, style) if address.places is None else (),
+    )
+
+
+def document_of(content: FeedContent, style: FeedStyle) -> bytes:
+    """Return the document; the same content gives the same bytes, whoever makes it."""
+    shown = [content.entries[index] for index in fitting([one.fragment for one in content.entries])]
+    feed = _feed(content.standing, content.address, style)
+    page_before = _page_before(content, shown)
+    if page_before is not None:
+        feed = replace(feed, previous=_url(content.standing, style, page_before))
+    if shown:
+        feed = replace(feed, updated=max(one.updated for one in shown))
+    fragments = [one.fragment for one in shown]
+    return assemble(content.address.format, feed, fragments, content.tombstones)
+
+
+_STANDING = select(
+    FeedRow.label_id,
+    LabelRow.kind,
+    LabelRow.slug,
+    LabelRow.term,
+    FeedRow.generation,
+    FeedRow.changed_at,
+    FeedRow.last_position,
+).join(LabelRow, LabelRow.id == FeedRow.label_id)
+
+
+def _within(places: Places | None) -> Sequence[ColumnElement[bool]]:
+    if places is None:
+        return [ArticleLabelRow.position.is_not(None)]
+    return [ArticleLabelRow.position.between(places.first, places.last)]
+
+
+def _tombstones(session: Session, standing: Standing, style: FeedStyle) -> Sequence[Tombstone]:
+    rows = session.execute(
+        select(TombstoneRow.uri, TombstoneRow.retracted_at)
+        .where(TombstoneRow.label_id == standing.label_id)
         .order_by(TombstoneRow.retracted_at.desc(), TombstoneRow.article_id)
         .limit(style.length)
     ).all()
-    return FeedContent(
-        feed=_feed(label, max((row.updated for row in entries), default=made_at(label.id)), style),
-        entries=[Entry(atom=row.atom, rss=row.rss, json=row.json, updated=row.updated) for row in entries],
-        tombstones=[Tombstone(uri=row.uri, when=row.retracted_at) for row in tombstones],
-        generation=generation,
-    )
+    return [Tombstone(uri=row.uri, when=row.retracted_at) for row in rows]
 
 
-def documents_of(content: FeedContent) -> Mapping[FeedFormat, Document]:
-    """Return the feed in every format."""
-    return {one: document_of(content, one) for one in FeedFormat}
+def _page_before(content: FeedContent, shown: Sequence[Placed]) -> Places | None:
+    """Return the page that goes on where this document ends."""
+    left_out = len(shown) < len(content.entries)
+    places = content.address.places
+    if places is not None and not left_out:
+        return Places.before(places.first)
+    return Places.before(shown[-1].position) if shown else None
 
 
-def document_of(content: FeedContent, feed_format: FeedFormat) -> Document:
-    """Return the feed in one format."""
-    fragments = [entry.fragment(feed_format) for entry in content.entries]
-    body = assemble(feed_format, content.feed, fragments, content.tombstones)
-    return Document(
-        body=body,
-        body_gzip=gzip.compress(body, _GZIP_LEVEL, mtime=0),
-        etag=hashlib.sha256(body).hexdigest()[:32],
-    )
-
-
-def _feed(label: LabelRow, updated: datetime, style: FeedStyle) -> Feed:
-    everything = label.kind == LabelKind.ALL
-    path = "all" if everything else f"{label.kind}/{label.slug}"
+def _feed(standing: Standing, address: FeedAddress, style: FeedStyle) -> Feed:
+    everything = standing.kind == LabelKind.ALL
+    born_at = made_at(standing.label_id)
     return Feed(
-        uri=f"tag:{style.tag_domain},{made_at(label.id):%Y-%m-%d}:feed/{label.id}",
-        url=f"{style.base_url}/feeds/{path}",
+        uri=f"tag:{style.tag_domain},{born_at:%Y-%m-%d}:feed/{standing.label_id}",
+        url=_url(standing, style, address.places),
         home_url=f"{style.base_url}/",
-        title=style.title if everything else f"{style.title} – {label.term}",
+        title=style.title if everything else f"{style.title} – {standing.term}",
         author=style.author,
         language=style.language,
-        updated=updated,
+        updated=born_at,
+        archive_of=_url(standing, style) if address.places else None,
     )
+
+
+def _url(standing: Standing, style: FeedStyle, places: Places | None = None) -> str:
+    return style.base_url + path_of(standing.kind, standing.slug, places)

@@ -1,6 +1,6 @@
 """A feed's whole document: an envelope without entries, and stored fragments put into it byte by byte."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
 
@@ -10,8 +10,11 @@ from feeds.feedgen_fixes import atom_feed, rss_feed
 from feeds.json_feed import json_document
 from publisher.text import clean_line
 
-# The W3C's validator, and readers after it, refuse larger ones.
 DOCUMENT_BYTES = 5_000_000
+"""The W3C's validator, and readers after it, refuse larger documents."""
+
+# What stands around the entries: names, links, and a line a tombstone.
+_ENVELOPE_BYTES = 200_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,21 +24,32 @@ class _Envelope:
     tail: bytes
 
 
+def fitting(fragments: Sequence[str]) -> list[int]:
+    """Return which of the fragments stand in a document: the first that fit together, without the huge."""
+    room = DOCUMENT_BYTES - _ENVELOPE_BYTES
+    shown = []
+    for index, fragment in enumerate(fragments):
+        size = len(fragment.encode())
+        if size > FRAGMENT_BYTES:
+            continue
+        room -= size + 1
+        if room < 0:
+            break
+        shown.append(index)
+    return shown
+
+
 def assemble(
-    feed_format: FeedFormat, feed: Feed, entries: Sequence[str], tombstones: Sequence[Tombstone] = ()
+    feed_format: FeedFormat, feed: Feed, fragments: Sequence[str], tombstones: Sequence[Tombstone] = ()
 ) -> bytes:
     """Return the document, UTF-8; the same arguments give the same bytes.
 
-    It is smaller than DOCUMENT_BYTES: entries at the end are left out if need be.
-
     Args:
-        entries: fragments of this format, in the order in which readers get them, newest first.
+        fragments: of this format, in the order in which readers get them, newest first.
         tombstones: what was taken out of the feed; only Atom has a word for it.
     """
     envelope = _envelope(feed_format, _presentable(feed, tombstones), tombstones)
-    room = DOCUMENT_BYTES - 1 - len(envelope.head) - len(envelope.tail)
-    body = envelope.separator.join(_fitting(entries, room, len(envelope.separator)))
-    return envelope.head + body + envelope.tail
+    return envelope.head + envelope.separator.join(one.encode() for one in fragments) + envelope.tail
 
 
 def _envelope(feed_format: FeedFormat, feed: Feed, tombstones: Sequence[Tombstone]) -> _Envelope:
@@ -47,18 +61,6 @@ def _envelope(feed_format: FeedFormat, feed: Feed, tombstones: Sequence[Tombston
         case FeedFormat.JSON:
             document, tail, separator = json_document(feed).encode(), b"]}", b","
     return _Envelope(head=document.removesuffix(tail), separator=separator, tail=tail)
-
-
-def _fitting(entries: Sequence[str], room: int, separator_bytes: int) -> Iterator[bytes]:
-    """Yield the first entries that fit into `room` bytes together, passing over what is huge by itself."""
-    for entry in entries:
-        fragment = entry.encode()
-        if len(fragment) > FRAGMENT_BYTES:
-            continue
-        room -= len(fragment) + separator_bytes
-        if room < 0:
-            return
-        yield fragment
 
 
 def _presentable(feed: Feed, tombstones: Sequence[Tombstone]) -> Feed:

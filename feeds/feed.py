@@ -1,5 +1,6 @@
 """What a feed is, in every format: its own fields, its addresses, and what was taken out of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -37,6 +38,8 @@ class Feed:
     Attributes:
         uri: the permanent id, the same whatever the host; only Atom shows it.
         url: where it is served, without the ending of a format: `https://…/feeds/all`.
+        previous: where what is older is served, the same way; None if nothing is (RFC 5005, section 4).
+        archive_of: the feed whose archive this is a page of; None: it is no such page.
         home_url: a page for people.
         author: stands for entries that name nobody; never empty.
         language: BCP 47.
@@ -53,10 +56,13 @@ class Feed:
     language: str
     updated: datetime
     description: str = ""
+    previous: str | None = None
+    archive_of: str | None = None
 
-    def self_url(self, feed_format: FeedFormat) -> str:
-        """Return the canonical address of this feed in one format."""
-        return f"{self.url}.{feed_format}"
+    def links(self, feed_format: FeedFormat) -> Mapping[str, str]:
+        """Return the addresses of this document and of its neighbours in one format, by relation."""
+        places = {"self": self.url, "prev-archive": self.previous, "current": self.archive_of}
+        return {relation: f"{url}.{feed_format}" for relation, url in places.items() if url is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

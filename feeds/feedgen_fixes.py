@@ -22,10 +22,10 @@ _ATOM = "http://www.w3.org/2005/Atom"
 _CONTENT = "http://purl.org/rss/1.0/modules/content/"
 _DC = "http://purl.org/dc/elements/1.1/"
 _TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
+_HISTORY = "http://purl.org/syndication/history/1.0"
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 # Readers look for these very prefixes, and without a map lxml would call them ns0, ns1, …
-_ATOM_NAMESPACES = {"at": _TOMBSTONES}
 _RSS_NAMESPACES = {"dc": _DC, "atom": _ATOM, "content": _CONTENT}
 
 _TAG = re.compile(r"<[A-Za-z/!?]")
@@ -67,7 +67,7 @@ def atom_feed(feed: Feed, tombstones: Sequence[Tombstone] = ()) -> FeedGenerator
     generator = _generator(feed, FeedFormat.ATOM)
     # Trap: left alone, `updated` is the instant of rendering, and no two documents would be the same.
     generator.updated(feed.updated)
-    generator.register_extension("fixes", partial(_AtomFeedFixes, tombstones), rss=False)
+    generator.register_extension("fixes", partial(_AtomFeedFixes, feed, tombstones), rss=False)
     return generator
 
 
@@ -75,7 +75,7 @@ def rss_feed(feed: Feed) -> FeedGenerator:
     """Return the feed without entries, good for `rss_str()` only."""
     generator = _generator(feed, FeedFormat.RSS)
     generator.updated(_UNWRITTEN)
-    generator.register_extension("fixes", partial(_RssFeedFixes, feed.updated), atom=False)
+    generator.register_extension("fixes", partial(_RssFeedFixes, feed), atom=False)
     return generator
 
 
@@ -103,7 +103,7 @@ def _generator(feed: Feed, feed_format: FeedFormat) -> FeedGenerator:
     generator.author(name=feed.author)
     generator.language(feed.language)
     generator.generator("Publisher")
-    generator.link(href=feed.self_url(feed_format), rel="self", type=feed_format.media_type)
+    generator.link(href=feed.links(feed_format)["self"], rel="self", type=feed_format.media_type)
     # Trap: RSS links to the last link, whatever its relation; so the page for people comes last.
     generator.link(href=feed.home_url, rel="alternate", type="text/html")
     return generator
@@ -178,13 +178,15 @@ class _RssItemFixes:
 
 
 class _AtomFeedFixes:
-    def __init__(self, tombstones: Sequence[Tombstone]) -> None:
+    def __init__(self, feed: Feed, tombstones: Sequence[Tombstone]) -> None:
+        self.feed = feed
         self.tombstones = tombstones
 
     def extend_ns(self) -> dict[str, str]:
-        return _ATOM_NAMESPACES if self.tombstones else {}
+        return _history(self.feed) | ({"at": _TOMBSTONES} if self.tombstones else {})
 
     def extend_atom(self, feed: etree._Element) -> etree._Element:
+        _add_neighbours(feed, "link", self.feed, FeedFormat.ATOM)
         for tombstone in self.tombstones:
             attributes = {"ref": tombstone.uri, "when": tombstone.when.astimezone(UTC).isoformat()}
             etree.SubElement(feed, f"{{{_TOMBSTONES}}}deleted-entry", attributes)
@@ -192,12 +194,27 @@ class _AtomFeedFixes:
 
 
 class _RssFeedFixes:
-    def __init__(self, updated: datetime) -> None:
-        self.updated = updated
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
 
     def extend_ns(self) -> dict[str, str]:
-        return _RSS_NAMESPACES
+        return _RSS_NAMESPACES | _history(self.feed)
 
     def extend_rss(self, rss: etree._Element) -> etree._Element:
-        _append(rss[0], "lastBuildDate", format_datetime(self.updated))
+        # Trap: of all links, RSS gets only the one to itself.
+        _add_neighbours(rss[0], f"{{{_ATOM}}}link", self.feed, FeedFormat.RSS)
+        _append(rss[0], "lastBuildDate", format_datetime(self.feed.updated))
         return rss
+
+
+def _history(feed: Feed) -> dict[str, str]:
+    return {"fh": _HISTORY} if feed.archive_of else {}
+
+
+def _add_neighbours(parent: etree._Element, tag: str, feed: Feed, feed_format: FeedFormat) -> None:
+    """Add what RFC 5005 asks for: where older entries are, and that this is a page of an archive."""
+    for relation, href in feed.links(feed_format).items():
+        if relation != "self":
+            etree.SubElement(parent, tag, {"rel": relation, "href": href, "type": feed_format.media_type})
+    if feed.archive_of:
+        etree.SubElement(parent, f"{{{_HISTORY}}}archive")

@@ -1,30 +1,21 @@
-"""What readers meet over HTTP: feeds, the index, the articles. The only module here that knows Starlette.
+"""What readers meet over HTTP: feeds, the index, the articles.
 
 Nobody needs a key. Whether a copy is still good is answered by one indexed look-up, without a body.
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from feeds.conditional import (
-    Coding,
-    choose_coding,
-    entity_tag,
-    is_current,
-    is_unmodified,
-    last_modified,
-    prefers_html,
-)
+from feeds.catalog import FeedAddress
 from feeds.feed import FeedFormat
 from feeds.pages import Pages, load_article, load_front
-from feeds.served import FeedAddress
-from feeds.store import FeedStore
+from feeds.serving.answer import Asked, answer_with
+from feeds.serving.conditional import entity_tag, is_current, prefers_html
+from feeds.serving.store import CACHING, FeedStore
 from feeds.style import FeedStyle
 from publisher.api.context import ApiContext
 from publisher.api.parameters import id_of_path
@@ -32,10 +23,7 @@ from publisher.api.problems import Problem, Refused, problem_of
 from publisher.errors import PublisherError
 from publisher.labels import LabelKind
 
-CACHING = "public, max-age=0, must-revalidate"
-"""Caches may keep everything and have to ask each time, so that a takedown holds for them, too, at once."""
-
-_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_KINDS = ", ".join(kind for kind in LabelKind if kind is not LabelKind.ALL)
 _EVERY_FORMAT = {one.media_type: {"schema": {"type": "string"}} for one in FeedFormat}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The newest articles, by when they became visible.", "content": _EVERY_FORMAT},
@@ -44,23 +32,22 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def feeds_router(context: ApiContext) -> APIRouter:
+def feeds_router(store: FeedStore) -> APIRouter:
     """Return the routes of feeds, in every format: `/feeds/all.atom`, `/feeds/category/xa-hoi.json`.
 
     A feed has one address a format: a slug that is not in its folded form is unknown, and so is whatever
-    is no format.
+    is no format. Pages of archives lie beside them: `/feeds/all/archive/1-50.atom`.
     """
     router = APIRouter(tags=["Feeds"])
-    style = FeedStyle.of(context.settings)
-    store = FeedStore(context.sessions, style)
 
     @router.get("/feeds/all.{ending}", response_class=Response, responses=_RESPONSES)
-    def all_articles(request: Request, ending: str) -> Response:
-        return _feed(request, store, _address(request, LabelKind.ALL, "all", ending), style.base_url)
-
-    @router.get("/feeds/category/{slug}.{ending}", response_class=Response, responses=_RESPONSES)
-    def category(request: Request, slug: str, ending: str) -> Response:
-        return _feed(request, store, _address(request, LabelKind.CATEGORY, slug, ending), style.base_url)
+    @router.get("/feeds/all/archive/{first}-{last}.{ending}", response_class=Response, responses=_RESPONSES)
+    @router.get("/feeds/{kind}/{slug}.{ending}", response_class=Response, responses=_RESPONSES)
+    @router.get(
+        "/feeds/{kind}/{slug}/archive/{first}-{last}.{ending}", response_class=Response, responses=_RESPONSES
+    )
+    def feed(request: Request) -> Response:
+        return _feed(request, store)
 
     return router
 
@@ -93,36 +80,25 @@ def pages_router(context: ApiContext) -> APIRouter:
     return router
 
 
-def _address(request: Request, kind: LabelKind, slug: str, ending: str) -> FeedAddress:
-    if ending not in list(FeedFormat) or not _SLUG.fullmatch(slug):
-        raise _unknown(request)
-    return FeedAddress(kind=kind, slug=slug, format=FeedFormat(ending))
-
-
 def _unknown(request: Request) -> Refused:
-    expected = "expected /feeds/all or /feeds/category/<slug>, then .atom, .rss or .json"
+    expected = f"expected /feeds/all or /feeds/<kind>/<slug> (kinds: {_KINDS}), then .atom, .rss or .json"
     detail = f"{request.url.path[:300]}: there is no such feed; {expected}"
     return Refused(Problem(status=404, detail=detail, headers={"Cache-Control": CACHING}))
 
 
-def _feed(request: Request, store: FeedStore, address: FeedAddress, base_url: str) -> Response:
-    version = store.version(address)
-    if version is None:
+def _feed(request: Request, store: FeedStore) -> Response:
+    address = FeedAddress.parse(request.url.path)
+    document = store.document(address) if address else None
+    if document is None:
         raise _unknown(request)
-    coding = choose_coding(_header(request, "accept-encoding") or "")
-    if coding is None:
-        detail = "accept-encoding: expected gzip or identity among them"
+    asked = Asked.of(request.headers.raw)
+    if asked.coding is None:
+        detail = "accept-encoding: expected br, gzip or identity among them"
         raise Refused(Problem(status=406, detail=detail, headers={"Vary": "Accept-Encoding"}))
-    self_link = f'<{base_url}{address.path}>; rel="self"; type="{address.format.media_type}"'
-    headers = {"Link": self_link, "Vary": "Accept-Encoding", "Access-Control-Allow-Origin": "*"}
-    validators = _validators(version.etag, coding, version.changed_at)
-    if _is_good(request, validators["ETag"], version.changed_at):
-        return Response(status_code=304, headers=_public(headers | validators))
-    document = store.document(version)
-    headers |= _validators(document.version.etag, coding, document.version.changed_at)
-    if coding is not Coding.IDENTITY:
-        headers["Content-Encoding"] = coding
-    return Response(document.coded(coding), headers=_public(headers), media_type=address.format.content_type)
+    answer = answer_with(document, document.coded(asked.coding), asked)
+    response = Response(answer.body, answer.status)
+    response.raw_headers = list(answer.headers)
+    return response
 
 
 def _page(request: Request, pages: Pages, make: Callable[[], str]) -> Response:
@@ -149,20 +125,6 @@ def _problem_page(request: Request, pages: Pages, problem: Problem, headers: Map
     answer = problem.response()
     answer.headers.update({"Vary": "Accept", "Cache-Control": CACHING})
     return answer
-
-
-def _is_good(request: Request, tag: str, changed_at: datetime) -> bool:
-    tags = _header(request, "if-none-match")
-    if tags is not None:  # it wins over the date, whatever it says
-        return is_current(tag, tags)
-    return is_unmodified(changed_at, _header(request, "if-modified-since"), at=datetime.now(UTC))
-
-
-def _validators(etag: str, coding: Coding, changed_at: datetime) -> dict[str, str]:
-    return {
-        "ETag": entity_tag(etag, coding),
-        "Last-Modified": last_modified(changed_at, at=datetime.now(UTC)),
-    }
 
 
 def _public(headers: Mapping[str, str]) -> dict[str, str]:

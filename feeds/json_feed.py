@@ -39,12 +39,14 @@ def json_fragment(article: PublicArticle) -> str:
 
 def json_document(feed: Feed) -> str:
     """Return the feed with an empty `items`, its last member."""
+    links = feed.links(FeedFormat.JSON)
     return _dump(
         {
             "version": VERSION,
             "title": feed.title,
             "home_page_url": feed.home_url,
-            "feed_url": feed.self_url(FeedFormat.JSON),
+            "feed_url": links["self"],
+            "next_url": links.get("prev-archive"),
             "description": feed.description,
             "authors": [{"name": feed.author}],
             "language": feed.language,

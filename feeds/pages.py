@@ -66,8 +66,8 @@ def load_front(session: Session) -> Front:
             RevisionRow,
             (RevisionRow.article_id == ArticleRow.id) & (RevisionRow.sequence == ArticleRow.public_revision),
         )
-        .where(LabelRow.kind == LabelKind.ALL)
-        .order_by(ArticleLabelRow.first_visible_at.desc(), ArticleLabelRow.article_id.desc())
+        .where(LabelRow.kind == LabelKind.ALL, ArticleLabelRow.position.is_not(None))
+        .order_by(ArticleLabelRow.position.desc())
         .limit(_HEADLINES)
     ).all()
     labels = session.scalars(

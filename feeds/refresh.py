@@ -1,11 +1,11 @@
-"""Stage 4a, first half: render an article's fragments once, and mark the feeds that carry it as changed."""
+"""Stage 4a: render an article's fragments once, give it its places, and mark the feeds that carry it."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import case, func, select, true, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -13,17 +13,9 @@ from feeds.entries import Entry, render_entry
 from feeds.style import FeedStyle
 from publisher.archive import Archive
 from publisher.article import PublicArticle
-from publisher.events import Event, EventType
-from publisher.outbox.emit import emit_all
+from publisher.feed_state import mark_changed, place
 from publisher.outbox.obligation import Done, Fate, Obligation
-from publisher.schema import ArticleRow, EntryRow, FeedRow
-
-REBUILD_EVERY = timedelta(milliseconds=250)
-"""A feed is rebuilt at once, and then at most once in this time, however much changes."""
-
-_GIVEN_UP = timedelta(minutes=5)
-# A rebuild that has been owed for so long is stuck: what changes now asks for another one.
-_NOTHING_OWED = func.coalesce(FeedRow.owed_since < func.now() - _GIVEN_UP, true())
+from publisher.schema import ArticleRow, EntryRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,41 +96,10 @@ def store_entries(session: Session, results: Mapping[Obligation, Rendered]) -> d
             ),
             [rows[identifier] for identifier in sorted(rows)],
         )
-    mark_changed(session, {UUID(label) for one in results for label in one.data["labels"]})
+    labels = {UUID(label) for one in results for label in one.data["labels"]}
+    mark_changed(session, labels)
+    place(session, rows, labels)
     return {one: Done(outcome="rendered" if one in current else "left out") for one in results}
-
-
-def mark_changed(session: Session, labels: Collection[UUID]) -> None:
-    """Make the feeds of these labels due for a rebuild, unless one is owed already."""
-    if not labels:
-        return
-    feeds = session.execute(
-        select(FeedRow.label_id, FeedRow.rendered_at, _NOTHING_OWED.label("is_first"))
-        .where(FeedRow.label_id.in_(labels))
-        .order_by(FeedRow.label_id)
-        .with_for_update()
-    ).all()
-    ids = [feed.label_id for feed in feeds]
-    session.execute(
-        update(FeedRow)
-        .where(FeedRow.label_id.in_(ids))
-        .values(
-            generation=FeedRow.generation + 1,
-            owed_since=case((_NOTHING_OWED, func.now()), else_=FeedRow.owed_since),
-        )
-    )
-    emit_all(
-        session,
-        [
-            Event(
-                type=EventType.FEED_CHANGED,
-                subject=feed.label_id,
-                at=feed.rendered_at + REBUILD_EVERY if feed.rendered_at else None,
-            )
-            for feed in feeds
-            if feed.is_first
-        ],
-    )
 
 
 def _row(article_id: UUID, sequence: int, entry: Entry) -> dict[str, object]:

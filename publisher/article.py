@@ -101,11 +101,15 @@ class PublicArticle:
     reading_minutes: int = 0
 
 
-@lru_cache(maxsize=4_096)
 def category_of(name: str) -> Category:
-    """Return a category by its name: `Xã hội` is found under `xa-hoi`.
+    """Return a category by its name."""
+    return Category(term=slug_of(name), label=name)
+
+
+@lru_cache(maxsize=16_384)
+def slug_of(name: str) -> str:
+    """Return what a name is found under: `Xã hội` under `xa-hoi`.
 
     A name without any letter or digit of ours (`???`, `新闻`) is found under a digest of its own.
     """
-    digest = sha256(fold(name).encode()).hexdigest()
-    return Category(term=slugify(name, fallback=f"c-{digest[:8]}"), label=name)
+    return slugify(name, fallback=f"c-{sha256(fold(name).encode()).hexdigest()[:8]}")

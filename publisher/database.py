@@ -19,10 +19,11 @@ _WAKING = "waking"
 
 
 class Channel(StrEnum):
-    """What LISTEN hears: there is new work in a table."""
+    """What LISTEN hears: there is new work in a table, or which feeds have changed."""
 
     OUTBOX = "outbox"
     DELIVERIES = "deliveries"
+    FEEDS = "feeds"
 
 
 _WAKE_LOCKS = {Channel.OUTBOX: 0x0B0C5, Channel.DELIVERIES: 0xDE117}

@@ -1,4 +1,4 @@
-"""What public articles are found under: everything is under `all`, and under its categories."""
+"""What public articles are found under: all of them, and each under its categories, tags, authors, source."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,17 +10,24 @@ from sqlalchemy import delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from publisher.article import category_of
+from publisher.article import slug_of
 from publisher.details import Details
 from publisher.ids import new_id
 from publisher.schema import ArticleLabelRow, FeedRow, LabelRow, TombstoneRow
 
 
 class LabelKind(StrEnum):
-    """The kinds of label; each has a feed under a path of its own."""
+    """The kinds of label; each has feeds under a path of its own."""
 
     ALL = "all"
     CATEGORY = "category"
+    TAG = "tag"
+    AUTHOR = "author"
+    SOURCE = "source"
+    PLACE = "place"
+    LAW = "law"
+    PERSON = "person"
+    TOPIC = "topic"
 
 
 @dataclass(frozen=True, order=True)
@@ -47,14 +54,17 @@ class Labelled:
 
 
 def labels_of(details: Details) -> frozenset[Label]:
-    """Return the labels of an article; two spellings of one category are one label."""
-    categories = {one.term: one for one in reversed([category_of(name) for name in details.categories])}
-    return frozenset(
-        [
-            Label(LabelKind.ALL, "all", "all"),
-            *(Label(LabelKind.CATEGORY, one.term, one.label) for one in categories.values()),
-        ]
-    )
+    """Return the labels of an article; two spellings of one name are one label."""
+    names = [
+        *((LabelKind.CATEGORY, name) for name in details.categories),
+        *((LabelKind.TAG, name) for name in details.tags),
+        *((LabelKind.AUTHOR, person.name) for person in details.authors),
+        *((LabelKind.SOURCE, source.name) for source in (details.source,) if source),
+    ]
+    # Of two spellings the first is what people read.
+    labels = {(kind, slug_of(name)): name for kind, name in reversed(names)}
+    named = (Label(kind, slug, name) for (kind, slug), name in labels.items())
+    return frozenset([Label(LabelKind.ALL, "all", "all"), *named])
 
 
 def put_labels(session: Session, labelled: Collection[Labelled]) -> dict[UUID, list[UUID]]:

@@ -9,13 +9,12 @@ from sqlalchemy.orm import Session
 from publisher.article import ArticleStatus
 from publisher.errors import NotFound
 from publisher.events import EventType
+from publisher.feed_state import mark_changed
 from publisher.outbox.emit import emit
 from publisher.schema import (
     ArticleLabelRow,
     ArticleRow,
     EntryRow,
-    FeedDocumentRow,
-    FeedRow,
     MessageRow,
     TombstoneRow,
 )
@@ -26,9 +25,9 @@ def retract(
 ) -> bool:
     """Retract an article and return True; once more changes nothing, and is False.
 
-    The transaction itself removes it from what feeds are made of, deletes and forbids older documents,
-    leaves a tombstone in each, and scrubs its messages; then the event cancels their deliveries and tells
-    those who were sent anything of it.
+    The transaction itself removes it from what feeds are made of, leaves a tombstone in each, tells who
+    serves them, and scrubs its messages; then the event cancels their deliveries and tells those who were
+    sent anything of it.
 
     Raises:
         NotFound: when there is no such article.
@@ -66,18 +65,7 @@ def _leave_feeds(session: Session, article: ArticleRow) -> list[UUID]:
     session.execute(delete(EntryRow).where(EntryRow.article_id == article.id))
     if not labels:
         return []
-    session.execute(
-        select(FeedRow.label_id)
-        .where(FeedRow.label_id.in_(labels))
-        .order_by(FeedRow.label_id)
-        .with_for_update()
-    )
-    session.execute(
-        update(FeedRow)
-        .where(FeedRow.label_id.in_(labels))
-        .values(generation=FeedRow.generation + 1, required_generation=FeedRow.generation + 1)
-    )
-    session.execute(delete(FeedDocumentRow).where(FeedDocumentRow.label_id.in_(labels)))
+    mark_changed(session, labels)
     tombstones = [
         {
             "label_id": label,

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     )
     language: str = Field("vi", description="Language of the feeds and the pages.")
     feed_length: int = Field(50, ge=1, le=1_000, description="Entries in a feed.")
+    feed_memory_mb: int = Field(
+        64, ge=1, le=1_000_000, description="Documents of feeds that each web process keeps in memory, in MB."
+    )
     worker_memory_mb: int = Field(
         1024, ge=0, le=1_000_000, description="Most memory of each process of a worker, in MB; 0: no limit."
     )

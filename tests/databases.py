@@ -14,8 +14,7 @@ WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::
 """
 _AS_AT_FIRST = {
     "label": "count(*) = 1",
-    "feed": "count(*) = 1 AND bool_and((generation, required_generation) = (0, 0)"
-    " AND owed_since IS NULL AND rendered_at IS NULL)",
+    "feed": "count(*) = 1 AND bool_and((generation, last_position) = (0, 0))",
     "shard_lease": "count(*) = 64 AND bool_and(holder IS NULL AND token = 0 AND until IS NULL)",
 }
 _IS_EMPTY = "SELECT " + " AND ".join(

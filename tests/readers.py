@@ -11,6 +11,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from feeds.http import feeds_router, pages_router
+from feeds.serving.front import FeedFront
+from feeds.serving.shelf import Shelf
+from feeds.serving.store import FeedStore
+from feeds.style import FeedStyle
 from publisher.api.context import ApiContext
 from publisher.api.edge import Edge
 from publisher.api.key_ring import KeyRing
@@ -68,9 +72,12 @@ def _site(sessions: Sessions, values: dict[str, Any]) -> FastAPI:
     context = ApiContext(
         settings=load_settings(**values), sessions=sessions, keys=KeyRing(sessions), box=SecretBox(_SECRET)
     )
+    # Nobody tells this shelf any news: every document is compared with the record each time.
+    shelf = Shelf(64_000_000, good_for_s=0)
     app = FastAPI(openapi_url=None, redirect_slashes=False)
-    app.include_router(feeds_router(context))
+    app.include_router(feeds_router(FeedStore(sessions, FeedStyle.of(context.settings), shelf)))
     app.include_router(pages_router(context))
     install_problems(app)
+    app.add_middleware(FeedFront, shelf=shelf)
     app.add_middleware(Edge)
     return app

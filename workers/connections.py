@@ -27,7 +27,7 @@ POOLS: Mapping[Kind, int] = {
     Kind.RELAY: 2,
     Kind.WORKER: 2,  # of each process that runs tasks
     Kind.SENDER: 2,
-    Kind.LISTEN: 1,  # of each relay and sender, besides their own
+    Kind.LISTEN: 1,  # of each web process, relay and sender, besides their own
     Kind.MIGRATE: 2,
     Kind.COMMAND: 2,
     Kind.UP: 2,

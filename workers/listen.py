@@ -38,17 +38,39 @@ class Listener:
 
     def wait(self, timeout_s: float) -> None:
         """Return as soon as the channel is heard, or after the timeout."""
+        self.hear(timeout_s)
+
+    def hear(self, timeout_s: float) -> list[str] | None:
+        """Return what the channel says as soon as it says something, or nothing after the timeout.
+
+        None: there was no connection all the time, and whatever was said is lost.
+        """
         connection = self._connected()
         if connection is None:
             time.sleep(timeout_s)
-            return
+            return None
         try:
-            for _ in connection.notifies(timeout=timeout_s, stop_after=1):
-                pass
+            return [one.payload for one in connection.notifies(timeout=timeout_s, stop_after=1)]
         except psycopg.Error as error:
-            log.warning("listen.lost", channel=self._channel, error=str(error).strip())
-            connection.close()
-            self._connection = None
+            self._lose(error)
+            return None
+
+    def hears(self) -> bool:
+        """Return whether the server answers on the connection: what was said before is heard now."""
+        connection = self._connection
+        if connection is None:
+            return False
+        try:
+            connection.execute("SELECT")
+        except psycopg.Error as error:
+            self._lose(error)
+        return self._connection is not None
+
+    def _lose(self, error: psycopg.Error) -> None:
+        log.warning("listen.lost", channel=self._channel, error=str(error).strip())
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
     def _connected(self) -> psycopg.Connection | None:
         if self._connection is None and time.monotonic() >= self._next_try:

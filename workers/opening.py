@@ -26,7 +26,7 @@ from workers.surroundings.redis import RedisAway, connect_to_redis, refuse_redis
 from workers.surroundings.redis_concerns import eviction, read_only, redis_clock
 
 _LOOK_AGAIN_S = 1.0
-_LISTENERS = (Kind.RELAY, Kind.SENDER)
+_LISTENERS = (Kind.WEB, Kind.RELAY, Kind.SENDER)
 log = structlog.get_logger("publisher.surroundings")
 
 

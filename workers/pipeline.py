@@ -1,7 +1,7 @@
 """The system on one screen: every task, in the order in which an article meets them, and what leads to which.
 
-    API · CLI ──► ingest ──► enrich ──► publish ─┬─► feeds ──► rebuild
-                                                 └─► fan out ──► (the sender delivers)
+    API · CLI ──► ingest ──► enrich ──► publish ─┬─► feeds ──► (web processes make documents)
+                                                 └─► fan out ──► (senders deliver)
 
 Nobody calls a task but the relay (`workers/relay.py`): a stage commits its result and the event that reports
 it, and `ROUTES` says what the event obliges.
@@ -12,7 +12,6 @@ from functools import partial
 
 from celery import Task
 
-from feeds.rebuild import load_contents, rebuild, store_documents
 from feeds.refresh import load_articles, render, store_entries
 from publisher.enrich.stage import find_out, load_revisions, store_enrichments
 from publisher.events import EventType
@@ -40,18 +39,10 @@ def publish_articles(task: Task, event_ids: list[str]) -> None:
 
 @app.stage("feeds")
 def refresh_feeds(task: Task, event_ids: list[str]) -> None:
-    """article.published | corrected | retracted → feed.changed."""
+    """article.published | corrected | retracted → its fragments, and its places in feeds."""
     with handling(task, event_ids) as batch:
         articles = batch.load(partial(load_articles, archive=app.archive))
         batch.write(store_entries, batch.compute(partial(render, style=app.style), articles))
-
-
-@app.stage("rebuild")
-def rebuild_feeds(task: Task, event_ids: list[str]) -> None:
-    """feed.changed → the documents that readers get."""
-    with handling(task, event_ids) as batch:
-        contents = batch.load(partial(load_contents, style=app.style))
-        batch.write(store_documents, batch.compute(rebuild, contents))
 
 
 @app.stage("fan_out")
@@ -77,7 +68,6 @@ ROUTES: Mapping[EventType, tuple[Task, ...]] = {
     EventType.ARTICLE_PUBLISHED: (refresh_feeds, fan_out),
     EventType.ARTICLE_CORRECTED: (refresh_feeds, fan_out),
     EventType.ARTICLE_RETRACTED: (refresh_feeds, fan_out),
-    EventType.FEED_CHANGED: (rebuild_feeds,),
     EventType.ENDPOINT_TEST: (fan_out,),
     EventType.ENDPOINT_DISABLED: (fan_out,),
     EventType.HOUSEKEEPING_DUE: (housekeeping,),

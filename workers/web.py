@@ -9,6 +9,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from feeds.http import feeds_router, pages_router
+from feeds.serving.front import FeedFront
+from feeds.serving.shelf import Shelf
+from feeds.serving.store import FeedStore
+from feeds.style import FeedStyle
 from publisher import __version__
 from publisher.api.articles import BATCH_PATH, articles_router
 from publisher.api.body_limit import BodyLimit
@@ -24,12 +28,13 @@ from publisher.api.problems import install_problems
 from publisher.database import Sessions
 from publisher.notify.secrets import SecretBox
 from publisher.settings import Settings
+from workers.feed_news import heard_news
 from workers.http_server import HttpServer
 from workers.metrics.requests import MeasuredRequests, WebMeters
 from workers.tracing.requests import TracedRequests
 from workers.tracing.spans import Spans
 
-_ROUTERS = (articles_router, endpoints_router, feeds_router, pages_router, health_router)
+_ROUTERS = (articles_router, endpoints_router, pages_router, health_router)
 _DESCRIPTION = """
 Articles in; RSS, Atom and JSON feeds and signed webhooks out.
 
@@ -52,19 +57,22 @@ def create_app(
     Raises:
         SettingsError: when PUBLISHER_SECRET_KEY is not set.
     """
-    app = _routed(
-        ApiContext(
-            settings=settings,
-            sessions=sessions,
-            keys=KeyRing(sessions),
-            box=SecretBox(settings.require("secret_key")),
-            on_accepted=meters.accepted,
-        )
+    style = FeedStyle.of(settings)
+    shelf = Shelf(settings.feed_memory_mb * 1_000_000)
+    store = FeedStore(sessions, style, shelf)
+    context = ApiContext(
+        settings=settings,
+        sessions=sessions,
+        keys=KeyRing(sessions),
+        box=SecretBox(settings.require("secret_key")),
+        on_accepted=meters.accepted,
     )
+    app = _routed(context, store, shelf)
     # Each around those before it.
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streamed=[BATCH_PATH])
     app.add_middleware(Crowd)
     app.add_middleware(Patience, streamed=[BATCH_PATH])
+    app.add_middleware(FeedFront, shelf=shelf)
     app.add_middleware(Edge)
     if spans is not None:
         app.add_middleware(TracedRequests, spans=spans)
@@ -72,10 +80,11 @@ def create_app(
     return app
 
 
-def _routed(context: ApiContext) -> FastAPI:
+def _routed(context: ApiContext, store: FeedStore, shelf: Shelf) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        with heard_news(context.settings.direct_url(), store, shelf):
+            yield
         context.sessions.kw["bind"].dispose()
 
     app = FastAPI(
@@ -88,6 +97,7 @@ def _routed(context: ApiContext) -> FastAPI:
     )
     for make_router in _ROUTERS:
         app.include_router(make_router(context))
+    app.include_router(feeds_router(store))
     install_docs(app)
     install_problems(app)
     return app

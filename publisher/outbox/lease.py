@@ -21,8 +21,6 @@ BATCH = 64
 """Most obligations in one message."""
 _FREE = EventTaskRow.token.is_(None) & ~EventTaskRow.stuck
 _PAUSED = EventTaskRow.task.in_(select(PauseRow.task)).label("paused")
-# Documents of a whole feed are rendered at once: a few of them fill the time and the memory of a task.
-_MOST_TOGETHER = {"rebuild": 4}
 _MOST_AT_ONCE = 1_000
 _LOST = "the process that ran it died, or ran past its time limit"
 
@@ -113,8 +111,7 @@ def _pack(due: Sequence[_Due], queue: Queue, room: int) -> list[Parcel]:
     groups = [[one] for one in due if one.begun_before]
     for task in dict.fromkeys(one.task for one in due):
         same = [one for one in due if one.task == task and not one.begun_before]
-        most = min(size, _MOST_TOGETHER.get(task, BATCH))
-        groups += [same[i : i + most] for i in range(0, len(same), most)]
+        groups += [same[i : i + size] for i in range(0, len(same), size)]
     # The oldest first, whether it travels alone or not: nobody waits behind a backlog that came later.
     position = {one: i for i, one in enumerate(due)}
     return [

@@ -11,7 +11,7 @@ from publisher.schema.delivery import (
     SenderRow,
     ShardLeaseRow,
 )
-from publisher.schema.feed import EntryRow, FeedDocumentRow, FeedRow, TombstoneRow
+from publisher.schema.feed import EntryRow, FeedRow, TombstoneRow
 from publisher.schema.outbox import EventRow, EventTaskRow, PauseRow, StepRow
 from publisher.schema.row import Row
 
@@ -27,7 +27,6 @@ __all__ = [
     "EntryRow",
     "EventRow",
     "EventTaskRow",
-    "FeedDocumentRow",
     "FeedRow",
     "IdempotencyRow",
     "LabelRow",

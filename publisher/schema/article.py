@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from publisher.schema.row import Row
+from publisher.schema.row import BigInt, Row
 
 
 class ArticleRow(Row):
@@ -92,7 +92,7 @@ class LabelRow(Row):
     """Something that articles are found under; each label has a feed. `all` is one, too.
 
     Attributes:
-        kind: `all`, `category`, …
+        kind: `all`, `category`, `tag`, … (`LabelKind`).
         slug: folded, unique within the kind: the name in the feed's address.
         term: as people read it, by the first article that bore it.
     """
@@ -110,12 +110,24 @@ class ArticleLabelRow(Row):
     """That a public article bears a label.
 
     Attributes:
-        first_visible_at: copied from the article, so that a feed is one index range.
+        first_visible_at: copied from the article.
+        position: its place in the label's feed, counted from the first article that ever was in it; given
+            when the article's fragments are ready, in the order of commits, so that no place is taken below
+            one that readers have seen. None until then.
     """
 
     __tablename__ = "article_label"
-    __table_args__ = (Index("article_label_newest", "label_id", "first_visible_at", "article_id"),)
+    __table_args__ = (
+        Index(
+            "article_label_position",
+            "label_id",
+            "position",
+            unique=True,
+            postgresql_where=text("position IS NOT NULL"),
+        ),
+    )
 
     article_id: Mapped[UUID] = mapped_column(ForeignKey("article.id", ondelete="CASCADE"), primary_key=True)
     label_id: Mapped[UUID] = mapped_column(ForeignKey("label.id"), primary_key=True)
     first_visible_at: Mapped[datetime]
+    position: Mapped[BigInt | None]

@@ -1,4 +1,4 @@
-"""Tables of feeds: a fragment an article, a document a format, and what is still to be rendered."""
+"""Tables of feeds: a fragment an article and format, what was taken out, and how far each feed has come."""
 
 from datetime import datetime
 from uuid import UUID
@@ -39,32 +39,17 @@ class TombstoneRow(Row):
 
 
 class FeedRow(Row):
-    """How fresh a label's feed is.
+    """How far a label's feed has come.
 
     Attributes:
-        generation: grows with every change of what the feed should show.
-        required_generation: documents older than this must not be served: they hold a retracted article.
-        owed_since: when the rebuild that is owed was asked for; further changes ride along. None: none is.
-        rendered_at: when the last rebuild ended.
+        generation: grows with every change of what the feed shows.
+        changed_at: when it last did, by the beginning of the transaction that changed it.
+        last_position: of the article that came into it last (`ArticleLabelRow.position`).
     """
 
     __tablename__ = "feed"
 
     label_id: Mapped[UUID] = mapped_column(ForeignKey("label.id"), primary_key=True)
     generation: Mapped[BigInt] = mapped_column(server_default=text("0"))
-    required_generation: Mapped[BigInt] = mapped_column(server_default=text("0"))
-    owed_since: Mapped[datetime | None]
-    rendered_at: Mapped[datetime | None]
-
-
-class FeedDocumentRow(Row):
-    """A feed in one format, ready to be served."""
-
-    __tablename__ = "feed_document"
-
-    label_id: Mapped[UUID] = mapped_column(ForeignKey("label.id"), primary_key=True)
-    format: Mapped[str] = mapped_column(primary_key=True)
-    generation: Mapped[BigInt]
-    etag: Mapped[str]
-    body: Mapped[bytes]
-    body_gzip: Mapped[bytes]
+    changed_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    last_position: Mapped[BigInt] = mapped_column(server_default=text("0"))

@@ -19,7 +19,7 @@ from publisher.database import Sessions, sessions
 from publisher.outbox.lease import Parcel, due_queues, lease_due, take_back
 from publisher.outbox.obligation import LEASE
 from publisher.outbox.watch import replay
-from publisher.schema import EventTaskRow, FeedRow
+from publisher.schema import EventTaskRow
 from tests.pipeline.system import DOMAIN
 from workers.pipeline import app
 
@@ -73,16 +73,11 @@ class ByHand:
         return True
 
     def time_passes(self, span: timedelta = LEASE + timedelta(seconds=1)) -> None:
-        """Move every instant of the outbox, and when feeds were rebuilt, so far into the past."""
+        """Move every instant of the outbox so far into the past."""
         with self.sessions.begin() as session:
             session.execute(
                 update(EventTaskRow).values(
                     due_at=EventTaskRow.due_at - span, lease_until=EventTaskRow.lease_until - span
-                )
-            )
-            session.execute(
-                update(FeedRow).values(
-                    rendered_at=FeedRow.rendered_at - span, owed_since=FeedRow.owed_since - span
                 )
             )
 

@@ -1,6 +1,5 @@
 """What came of articles, as the record and the feeds show it: each step once, whatever was killed."""
 
-import json
 from collections import Counter
 from collections.abc import Collection
 from uuid import UUID
@@ -8,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from publisher.events import EventType
-from publisher.schema import ArticleRow, DeliveryRow, EventRow, FeedDocumentRow, LabelRow, StepRow
+from publisher.schema import ArticleLabelRow, ArticleRow, DeliveryRow, EntryRow, EventRow, LabelRow, StepRow
 from tests.pipeline.system import System
 
 _OF_AN_ARTICLE = (EventType.ARTICLE_RECEIVED, EventType.ARTICLE_ENRICHED, EventType.ARTICLE_PUBLISHED)
@@ -55,14 +54,17 @@ def _uris(system: System) -> Counter[str]:
 
 
 def _entries(system: System) -> Counter[str]:
-    """Return the ids in the feed of everything."""
+    """Return the ids of what has a place in the feed of everything."""
     with system.sessions() as session:
-        body = session.scalar(
-            select(FeedDocumentRow.body)
-            .join(LabelRow, LabelRow.id == FeedDocumentRow.label_id)
-            .where(LabelRow.kind == "all", FeedDocumentRow.format == "json")
+        return Counter(
+            session.scalars(
+                select(ArticleRow.uri)
+                .join(EntryRow, EntryRow.article_id == ArticleRow.id)
+                .join(ArticleLabelRow, ArticleLabelRow.article_id == ArticleRow.id)
+                .join(LabelRow, LabelRow.id == ArticleLabelRow.label_id)
+                .where(LabelRow.kind == "all", ArticleLabelRow.position.is_not(None))
+            )
         )
-    return Counter(item["id"] for item in json.loads(body or b'{"items": []}')["items"])
 
 
 def _deliveries(system: System) -> Counter[UUID | None]:

@@ -12,10 +12,12 @@ from typing import Any
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from feeds.content import document_of, read_content
+from feeds.catalog import FeedAddress
+from feeds.content import document_of, find_standing, read_content
 from feeds.feed import FeedFormat
 from feeds.style import FeedStyle
 from publisher.events import EventType
+from publisher.labels import LabelKind
 from publisher.schema import (
     ArticleLabelRow,
     ArticleRow,
@@ -24,7 +26,6 @@ from publisher.schema import (
     EntryRow,
     EventRow,
     EventTaskRow,
-    FeedDocumentRow,
     FeedRow,
     LabelRow,
     MessageRow,
@@ -34,19 +35,19 @@ from publisher.schema import (
 )
 
 
-def end_state(session: Session) -> dict[str, Any]:
+def end_state(session: Session, style: FeedStyle) -> dict[str, Any]:
     """Return everything that has to be the same, by what it is."""
     return {
         "articles": _articles(session),
         "revisions": _revisions(session),
         "labels": _labels(session),
         "entries": _entries(session),
-        "feeds": _feeds(session),
+        "feeds": _feeds(session, style),
         "told": _told(session),
     }
 
 
-def flaws(session: Session, style: FeedStyle) -> dict[str, Any]:
+def flaws(session: Session) -> dict[str, Any]:
     """Return what must not be there in any run, by what it is; nothing when all is well."""
     found = {
         "owed": session.scalars(select(EventTaskRow.task)).all(),
@@ -55,7 +56,7 @@ def flaws(session: Session, style: FeedStyle) -> dict[str, Any]:
         "published twice": _published_twice(session),
         "not scrubbed": _not_scrubbed(session),
         "deleted and there": _deleted_and_there(session),
-        "stale feeds": _stale_feeds(session, style),
+        "out of place": _out_of_place(session),
     }
     return {name: one for name, one in found.items() if one}
 
@@ -112,15 +113,19 @@ def _entries(session: Session) -> Any:
     return _timeless(json.loads(one) for one in session.scalars(select(EntryRow.json)))
 
 
-def _feeds(session: Session) -> Mapping[str, Any]:
-    """Return what the stored documents hold; one that is empty may as well not be there."""
-    rows = session.execute(
-        select(LabelRow.slug, FeedDocumentRow.body)
-        .join(LabelRow, LabelRow.id == FeedDocumentRow.label_id)
-        .where(FeedDocumentRow.format == FeedFormat.JSON)
-    )
-    items = {row.slug: json.loads(row.body)["items"] for row in rows}
-    return {slug: _timeless(found) for slug, found in items.items() if found}
+def _feeds(session: Session, style: FeedStyle) -> Mapping[str, Any]:
+    """Return what feeds hold; one that is empty may as well not be there."""
+    labels = session.execute(select(LabelRow.kind, LabelRow.slug)).all()
+    items = {(row.kind, row.slug): _items(session, row.kind, row.slug, style) for row in labels}
+    return {name: _timeless(found) for name, found in items.items() if found}
+
+
+def _items(session: Session, kind: str, slug: str, style: FeedStyle) -> Any:
+    address = FeedAddress(kind=LabelKind(kind), slug=slug, format=FeedFormat.JSON)
+    standing = find_standing(session, address)
+    assert standing is not None
+    content = read_content(session, standing, address, style=style)
+    return json.loads(document_of(content, style))["items"]
 
 
 def _timeless(items: Iterable[Mapping[str, Any]]) -> Any:
@@ -193,16 +198,14 @@ def _deleted_and_there(session: Session) -> Any:
     return session.scalars(both).all()
 
 
-def _stale_feeds(session: Session, style: FeedStyle) -> Any:
-    """Return the documents that are not what the record makes of their feed now."""
-    rows = session.execute(
-        select(FeedDocumentRow, FeedRow).join(FeedRow, FeedRow.label_id == FeedDocumentRow.label_id)
+def _out_of_place(session: Session) -> Any:
+    """Return the feeds in which an article has no place, or one that the feed has not counted."""
+    placed = func.count(ArticleLabelRow.position)
+    highest = func.coalesce(func.max(ArticleLabelRow.position), 0)
+    return session.execute(
+        select(LabelRow.kind, LabelRow.slug)
+        .join(ArticleLabelRow, ArticleLabelRow.label_id == LabelRow.id)
+        .join(FeedRow, FeedRow.label_id == LabelRow.id)
+        .group_by(LabelRow.id, FeedRow.last_position)
+        .having((placed < func.count()) | (highest > FeedRow.last_position))
     ).all()
-    stale = []
-    for document, feed in rows:
-        content = read_content(session, feed.label_id, style=style)
-        assert content is not None
-        now = document_of(content, FeedFormat(document.format))
-        if document.body != now.body or document.generation < feed.generation or feed.owed_since is not None:
-            stale.append((document.format, document.generation, feed.generation, feed.owed_since))
-    return stale

@@ -1,6 +1,6 @@
 """An article is taken down while the pipeline is full: gone at once, told first, and nothing of it is left.
 
-Guards: `required_generation` and `_leave_feeds` (readers lose it with the commit), the queue `urgent` (the
+Guards: `mark_changed` and `_leave_feeds` (readers lose it with the commit), the queue `urgent` (the
 notice overtakes), `retract`'s scrubbing of messages and documents, `cancel` (what waits of it is not sent),
 the audience of a retraction (who was sent anything of it, and asks).
 """
@@ -139,10 +139,11 @@ def test_nothing_of_it_is_left_but_the_history_of_its_revisions(room: Newsroom) 
     eventually(lambda: room.sequences("/fails-first/scrubbed") == [1, 2])
     room.system.wait_until_done()
 
-    assert before == {"entry", "feed_document", "message", "revision"}
-    # What editors may want to read again, or to restore; no reader and no subscriber ever sees it.
-    assert at_once == {"revision"}
-    assert _tables_with(room.system.sessions, SENTINEL) == {"revision"}
+    assert before == {"entry", "label", "message", "revision"}
+    # What editors may want to read again, or to restore; no reader and no subscriber ever sees it. The feeds
+    # of its author and its tag are there to tell that it is gone.
+    assert at_once == {"label", "revision"}
+    assert _tables_with(room.system.sessions, SENTINEL) == {"label", "revision"}
     assert room.deliveries(endpoint) == [(1, "cancelled"), (2, "succeeded")]
 
 

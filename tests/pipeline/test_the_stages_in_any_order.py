@@ -233,12 +233,12 @@ def _run_out(hand: ByHand, sender: SenderByHand) -> tuple[Any, Any]:
     """Finish everything, let every embargo end, finish that, too; return the state in the end."""
     _finish(hand, sender)
     with hand.sessions() as session:
-        embargoed = {url: values[:3] for url, values in end_state(session)["articles"].items()}
+        embargoed = {url: values[:3] for url, values in end_state(session, STYLE)["articles"].items()}
     _end_embargoes(hand)
     _finish(hand, sender)
     with hand.sessions() as session:
-        assert flaws(session, STYLE) == {}
-        return embargoed, end_state(session)
+        assert flaws(session) == {}
+        return embargoed, end_state(session, STYLE)
 
 
 def _finish(hand: ByHand, sender: SenderByHand) -> None:

@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from feeds.rebuild import load_contents, rebuild, store_documents
 from feeds.refresh import load_articles, render, store_entries
 from feeds.style import FeedStyle
 from publisher.archive import Archive
@@ -106,11 +105,6 @@ def run_feeds(session: Session) -> dict[Obligation, Fate]:
         partial(render, style=STYLE),
         store_entries,
     )
-
-
-def run_rebuild(session: Session) -> dict[Obligation, Fate]:
-    """Rebuild every feed that has changed."""
-    return run(session, "rebuild", partial(load_contents, style=STYLE), rebuild, store_documents)
 
 
 def published(session: Session, **fields: Any) -> UUID:

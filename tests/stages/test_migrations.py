@@ -12,10 +12,13 @@ from publisher.database import connect
 from publisher.migrations import migrate, newest_revision, revision_of
 from publisher.schema import Row
 
+# What the version before needs while it is being replaced; a later migration drops it.
+LEFT_BEHIND = {"required_generation", "owed_since", "rendered_at"}
+
 
 def is_declared(_item: SchemaItem, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
     """Leave out what the code does not declare on purpose: partitions, and Alembic's own table."""
-    return kind != "table" or name in Row.metadata.tables
+    return name in Row.metadata.tables if kind == "table" else name not in LEFT_BEHIND
 
 
 def test_the_tables_are_those_that_the_code_declares(engine: Engine) -> None:

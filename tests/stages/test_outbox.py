@@ -139,13 +139,6 @@ def test_what_died_once_does_not_wait_behind_what_came_later(session: Session) -
     assert len(parcels) == 8
 
 
-def test_feeds_are_rebuilt_a_few_at_a_time(session: Session) -> None:
-    for _ in range(40):
-        emit(session, EventType.FEED_CHANGED, new_id())
-
-    assert [len(parcel.event_ids) for parcel in leased(session)] == [4] * 8
-
-
 def test_a_task_delivered_twice_begins_once(session: Session) -> None:
     received(session)
     (parcel,) = leased(session)

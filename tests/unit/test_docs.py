@@ -169,4 +169,9 @@ def test_decisions_are_numbered_without_gaps() -> None:
 
 def _shown(path: str) -> str:
     """Return a path as the documents write it."""
-    return re.sub(r"\{\w+_id\}", "{id}", path).replace("{slug}", "<slug>").replace("{ending}", "atom")
+    return (
+        re.sub(r"\{\w+_id\}", "{id}", path)
+        .replace("{slug}", "<slug>")
+        .replace("{ending}", "atom")
+        .replace("{kind}", "<kind>")
+    )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.conditional import (
+from feeds.serving.conditional import (
     Coding,
     choose_coding,
     entity_tag,
@@ -32,8 +32,10 @@ HEADERS = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"))
         ("gzip", Coding.GZIP),
         ("GZip", Coding.GZIP),
         ("x-gzip", Coding.GZIP),
-        ("gzip, deflate, br, zstd", Coding.GZIP),
-        ("br", Coding.IDENTITY),
+        ("gzip, deflate, br, zstd", Coding.BROTLI),
+        ("br;q=0.9, gzip", Coding.GZIP),
+        ("br", Coding.BROTLI),
+        ("br;q=0", Coding.IDENTITY),
         ("*", Coding.GZIP),
         ("gzip;q=0", Coding.IDENTITY),
         ("gzip;q=0.000", Coding.IDENTITY),
@@ -48,7 +50,8 @@ HEADERS = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"))
         ("*;q=0, identity", Coding.IDENTITY),
         ("*;q=0", None),
         ("identity;q=0", None),
-        ("br, identity;q=0", None),
+        ("br, identity;q=0", Coding.BROTLI),
+        ("zstd, identity;q=0", None),
         ("gzip;q=2", Coding.IDENTITY),  # malformed, so it names nothing
         ("gzip;q=x", Coding.IDENTITY),
         ("gzip;q=", Coding.IDENTITY),
@@ -67,6 +70,7 @@ def test_any_accept_encoding_gets_an_answer(header: str) -> None:
     coding = choose_coding(header)
 
     assert coding is not Coding.GZIP or "gzip" in header.lower() or "*" in header
+    assert coding is not Coding.BROTLI or "br" in header.lower()
     assert coding is not None or "q=0" in header.lower()
 
 
@@ -130,7 +134,7 @@ def test_what_does_not_hold_the_tag_is_never_current(header: str) -> None:
 def test_each_coding_has_a_tag_of_its_own() -> None:
     tags = {entity_tag("abc", coding) for coding in Coding}
 
-    assert tags == {'"abc"', '"abc-gzip"'}
+    assert tags == {'"abc"', '"abc-gzip"', '"abc-br"'}
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def _title(document: str) -> str | None:
 
 
 def test_formats_have_addresses_and_media_types_of_their_own() -> None:
-    assert [(FEED.self_url(feed_format), feed_format.content_type) for feed_format in FeedFormat] == [
+    assert [(FEED.links(feed_format)["self"], feed_format.content_type) for feed_format in FeedFormat] == [
         ("https://tin.example/feeds/all.atom", "application/atom+xml; charset=utf-8"),
         ("https://tin.example/feeds/all.rss", "application/rss+xml; charset=utf-8"),
         ("https://tin.example/feeds/all.json", "application/feed+json; charset=utf-8"),

@@ -15,7 +15,7 @@ import feedparser
 import pytest
 from lxml import etree
 
-from feeds.documents import DOCUMENT_BYTES, assemble
+from feeds.documents import DOCUMENT_BYTES, assemble, fitting
 from feeds.feed import FeedFormat, Tombstone
 from publisher.article import Person, PublicArticle
 from tests.fixtures.feeds.samples import ARTICLE, FEED, TOMBSTONE, VISIBLE_AT, article, rendered
@@ -34,7 +34,8 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 def document(
     feed_format: FeedFormat, *articles: PublicArticle, tombstones: Sequence[Tombstone] = ()
 ) -> bytes:
-    return assemble(feed_format, FEED, [e.fragment(feed_format) for e in rendered(*articles)], tombstones)
+    fragments = [entry.fragment(feed_format) for entry in rendered(*articles)]
+    return assemble(feed_format, FEED, [fragments[index] for index in fitting(fragments)], tombstones)
 
 
 def tree(feed_format: FeedFormat, *articles: PublicArticle) -> etree._Element:

@@ -52,7 +52,7 @@ def web(
         raise SettingsError(f"{PREFIX}METRICS_PORT: {port} is where the API listens, expected another port")
     refuse_port(host, port)
     engine = open_database(settings, Kind.WEB)
-    warn_of_database(engine, settings, {Kind.WEB: 1})
+    warn_of_database(engine, settings, {Kind.WEB: 1, Kind.LISTEN: 1})
     registry = new_registry("web")
     meters, spans = WebMeters(registry), spans_of("web")
     application = create_app(settings, sessions(engine, app.routes), meters=meters, spans=spans)

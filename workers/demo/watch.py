@@ -103,7 +103,7 @@ class Watch:
             entries = ids_in(feed_format, answer.content) if answer.status_code == 200 else {}
             full = len(entries) >= self._feed_length
             for number, journey in absent:
-                # Only JSON Feed tells the sequence, and a rebuild changes all formats at once.
+                # Only JSON Feed tells the sequence, and a change is one of all formats.
                 sequence = entries.get(journey.uri)
                 current = sequence is not None and not 0 < sequence < journey.sequence
                 if current or (full and sequence is None and self._pushed_out(path, journey)):
@@ -116,7 +116,8 @@ class Watch:
             select(ArticleLabelRow.article_id)
             .join(LabelRow, LabelRow.id == ArticleLabelRow.label_id)
             .where(LabelRow.slug == slug, LabelRow.kind == ("all" if path == "/feeds/all" else "category"))
-            .order_by(ArticleLabelRow.first_visible_at.desc(), ArticleLabelRow.article_id.desc())
+            .where(ArticleLabelRow.position.is_not(None))
+            .order_by(ArticleLabelRow.position.desc())
             .limit(self._feed_length)
         )
         with self._sessions() as session:

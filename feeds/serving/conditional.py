@@ -13,7 +13,7 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z/-]+")
 _WEIGHT = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 # A header's date has whole seconds, and a change is dated by the beginning of its transaction. So long
 # after a change, none can show up any more that would be dated the same.
-_SETTLED = timedelta(seconds=5)
+SETTLED = timedelta(seconds=5)
 
 
 class Coding(StrEnum):
@@ -21,20 +21,26 @@ class Coding(StrEnum):
 
     IDENTITY = "identity"
     GZIP = "gzip"
+    BROTLI = "br"
 
 
 def choose_coding(accept_encoding: str) -> Coding | None:
-    """Return how to send a body, compressed if the reader likes that as much, or None if it reads neither.
+    """Return how to send a body: of what the reader likes best the smallest, or None if it reads nothing.
 
     Args:
         accept_encoding: the header; empty without one.
     """
     weights = _weights(accept_encoding)
     others = weights.get("*")
-    gzip = weights.get("gzip", weights.get("x-gzip", others)) or 0.0
     identity = weights.get("identity", others)
-    if gzip > 0 and gzip >= (identity or 0.0):
-        return Coding.GZIP
+    packed = {
+        # Who takes anything has hardly thought of this one.
+        Coding.BROTLI: weights.get("br", 0.0),
+        Coding.GZIP: weights.get("gzip", weights.get("x-gzip", others)) or 0.0,
+    }
+    best = max(packed, key=lambda coding: packed[coding])
+    if packed[best] > 0 and packed[best] >= (identity or 0.0):
+        return best
     # Plain is good for everybody who does not refuse it.
     return None if identity == 0 else Coding.IDENTITY
 
@@ -63,7 +69,7 @@ def last_modified(changed_at: datetime, *, at: datetime) -> str:
     nobody who asks with it is told that nothing changed.
     """
     second = changed_at.astimezone(UTC).replace(microsecond=0)
-    return format_datetime(second if at - changed_at >= _SETTLED else second - _SETTLED, usegmt=True)
+    return format_datetime(second if at - changed_at >= SETTLED else second - SETTLED, usegmt=True)
 
 
 def is_current(tag: str, if_none_match: str | None) -> bool:

@@ -1,8 +1,11 @@
-"""Which feeds there are, and where: each label has one, in every format, with pages of what is older."""
+"""Which feeds there are, and where: each label has one, in every format, with pages of what is older.
+
+What a label has may also be read under a token, which belongs to one reader.
+"""
 
 import re
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass, field
+from typing import Protocol, Self
 
 from feeds.feed import FeedFormat
 from publisher.labels import LabelKind
@@ -10,12 +13,16 @@ from publisher.labels import LabelKind
 ARCHIVE_LENGTH = 50
 """Places on a page of an archive; pages are told apart by them, so it is the same for ever."""
 
+PRIVATE = "/feeds/private/"
+"""What the paths of private feeds begin with; a token follows."""
+
 _SLUG = "[a-z0-9]+(?:-[a-z0-9]+)*"
-_PATH = re.compile(
-    f"/feeds/(?:(?P<all>all)|(?P<kind>[a-z]+)/(?P<slug>{_SLUG}))"
+_REST = (
     r"(?:/archive/(?P<first>[1-9][0-9]{0,17})-(?P<last>[1-9][0-9]{0,17}))?"
     rf"\.(?P<format>{'|'.join(FeedFormat)})"
 )
+_PATH = re.compile(f"/feeds/(?:(?P<all>all)|(?P<kind>[a-z]+)/(?P<slug>{_SLUG})){_REST}")
+_PRIVATE_PATH = re.compile(f"{PRIVATE}(?P<token>[A-Za-z0-9_-]{{1,200}}){_REST}")
 _SLUG_LENGTH = 200
 
 
@@ -45,6 +52,34 @@ class Places:
         return f"{self.first}-{self.last}"
 
 
+class Address(Protocol):
+    """Where a document is: a feed in one format, or a page of its archive.
+
+    Attributes:
+        stem: the path of the feed without the ending of a format.
+        places: those of a page; None for the feed itself, which has the newest.
+    """
+
+    @property
+    def stem(self) -> str: ...
+    @property
+    def format(self) -> FeedFormat: ...
+    @property
+    def places(self) -> Places | None: ...
+    @property
+    def is_private(self) -> bool: ...
+
+
+def path_of(address: Address) -> str:
+    """Return the path of a document: its only address."""
+    return f"{path_within(address, address.places)}.{address.format}"
+
+
+def path_within(address: Address, places: Places | None) -> str:
+    """Return the path of the feed, or of any page of its archive, without the ending of a format."""
+    return f"{address.stem}/archive/{places}" if places else address.stem
+
+
 @dataclass(frozen=True, kw_only=True)
 class FeedAddress:
     """A feed in one format, or a page of its archive; there need not be one.
@@ -67,7 +102,7 @@ class FeedAddress:
         kind = found["all"] or found["kind"]
         if kind not in list(LabelKind) or (kind == LabelKind.ALL) != bool(found["all"]):
             return None
-        places = Places(int(found["first"]), int(found["last"])) if found["first"] else None
+        places = _places(found)
         if places is not None and not places.is_page:
             return None
         return cls(
@@ -78,17 +113,54 @@ class FeedAddress:
         )
 
     @property
-    def path(self) -> str:
-        """The path of its only address."""
-        return f"{path_of(self.kind, self.slug, self.places)}.{self.format}"
+    def stem(self) -> str:
+        """The path of the feed without the ending of a format."""
+        return "/feeds/all" if self.kind is LabelKind.ALL else f"/feeds/{self.kind}/{self.slug}"
 
     @property
-    def feed(self) -> Self:
-        """The feed whose archive this is a page of; a feed itself."""
-        return replace(self, places=None)
+    def path(self) -> str:
+        """The path of its only address."""
+        return path_of(self)
+
+    @property
+    def is_private(self) -> bool:
+        """Everybody may read it."""
+        return False
 
 
-def path_of(kind: str, slug: str, places: Places | None = None) -> str:
-    """Return the path of a label's feed, or of a page of its archive, without the ending of a format."""
-    path = "/feeds/all" if kind == LabelKind.ALL else f"/feeds/{kind}/{slug}"
-    return f"{path}/archive/{places}" if places else path
+@dataclass(frozen=True, kw_only=True)
+class PrivateAddress:
+    """The same under a token: whoever knows the address may read it, and nobody else learns of it."""
+
+    token: str = field(repr=False)
+    format: FeedFormat
+    places: Places | None = None
+
+    @classmethod
+    def parse(cls, path: str) -> Self | None:
+        """Return the address that has this path, or None."""
+        found = _PRIVATE_PATH.fullmatch(path)
+        places = _places(found) if found else None
+        if found is None or (places is not None and not places.is_page):
+            return None
+        return cls(token=found["token"], format=FeedFormat(found["format"]), places=places)
+
+    @property
+    def stem(self) -> str:
+        """The path of the feed without the ending of a format."""
+        return PRIVATE + self.token
+
+    @property
+    def is_private(self) -> bool:
+        """Only who knows the token may read it."""
+        return True
+
+
+def private_urls(base_url: str, token: str) -> dict[str, str]:
+    """Return the addresses that a token opens, by format."""
+    formats = {one: PrivateAddress(token=token, format=one) for one in FeedFormat}
+    return {one.value: base_url + path_of(address) for one, address in formats.items()}
+
+
+def _places(found: re.Match[str]) -> Places | None:
+    return Places(int(found["first"]), int(found["last"])) if found["first"] else None

@@ -1,20 +1,22 @@
 """What a feed, or a page of its archive, holds right now, read from the record; and the document of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
-from feeds.catalog import FeedAddress, Places, path_of
+from feeds.catalog import Address, FeedAddress, Places, PrivateAddress, path_within
 from feeds.documents import assemble, fitting
 from feeds.feed import Feed, FeedFormat, Tombstone
 from feeds.style import FeedStyle
 from publisher.ids import made_at
 from publisher.labels import LabelKind
-from publisher.schema import ArticleLabelRow, EntryRow, FeedRow, LabelRow, TombstoneRow
+from publisher.private_feeds import digest_of
+from publisher.schema import ArticleLabelRow, EntryRow, FeedRow, LabelRow, PrivateFeedRow, TombstoneRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,6 @@ class Standing:
 
     label_id: UUID
     kind: str
-    slug: str
     term: str
     generation: int
     changed_at: datetime
@@ -49,25 +50,37 @@ class Placed:
 class FeedContent:
     """What a document is made of; entries and tombstones newest first."""
 
-    address: FeedAddress
+    address: Address
     standing: Standing
     entries: Sequence[Placed]
     tombstones: Sequence[Tombstone]
 
 
-def find_standing(session: Session, address: FeedAddress) -> Standing | None:
-    """Return how far the feed of an address has come, or None if there is no such feed or page."""
-    found = session.execute(
-        _STANDING.where(LabelRow.kind == address.kind, LabelRow.slug == address.slug)
-    ).one_or_none()
+def find_standing(session: Session, address: FeedAddress | PrivateAddress) -> Standing | None:
+    """Return how far the feed of an address has come, or None if there is no such feed or page.
+
+    One indexed look-up.
+    """
+    found = session.execute(_query_of(address)).one_or_none()
     if found is None or (address.places and address.places.last > found.last_position):
         return None
     return Standing(**found._asdict())
 
 
-def read_content(
-    session: Session, standing: Standing, address: FeedAddress, *, style: FeedStyle
-) -> FeedContent:
+def find_private_standings(session: Session, tokens: Collection[str]) -> dict[str, Standing]:
+    """Return how far the feeds of these tokens have come; those that are void, or none, are left out."""
+    digests = {digest_of(token): token for token in tokens}
+    rows = session.execute(
+        _PRIVATE_STANDING.add_columns(PrivateFeedRow.digest).where(PrivateFeedRow.digest.in_(digests))
+    )
+    found = {digests[row.digest]: row._asdict() for row in rows}
+    return {
+        token: Standing(**{name: value for name, value in row.items() if name != "digest"})
+        for token, row in found.items()
+    }
+
+
+def read_content(session: Session, standing: Standing, address: Address, *, style: FeedStyle) -> FeedContent:
     """Return what a feed, or a page of its archive, holds: at least what it held at that standing."""
     fragment = {FeedFormat.ATOM: EntryRow.atom, FeedFormat.RSS: EntryRow.rss, FeedFormat.JSON: EntryRow.json}
     found = session.execute(
@@ -91,7 +104,7 @@ def document_of(content: FeedContent, style: FeedStyle) -> bytes:
     feed = _feed(content.standing, content.address, style)
     page_before = _page_before(content, shown)
     if page_before is not None:
-        feed = replace(feed, previous=_url(content.standing, style, page_before))
+        feed = replace(feed, previous=style.base_url + path_within(content.address, page_before))
     if shown:
         feed = replace(feed, updated=max(one.updated for one in shown))
     fragments = [one.fragment for one in shown]
@@ -101,12 +114,20 @@ def document_of(content: FeedContent, style: FeedStyle) -> bytes:
 _STANDING = select(
     FeedRow.label_id,
     LabelRow.kind,
-    LabelRow.slug,
     LabelRow.term,
     FeedRow.generation,
     FeedRow.changed_at,
     FeedRow.last_position,
 ).join(LabelRow, LabelRow.id == FeedRow.label_id)
+_PRIVATE_STANDING = _STANDING.join(PrivateFeedRow, PrivateFeedRow.label_id == LabelRow.id).where(
+    PrivateFeedRow.revoked_at.is_(None)
+)
+
+
+def _query_of(address: FeedAddress | PrivateAddress) -> Select[*tuple[Any, ...]]:
+    if isinstance(address, FeedAddress):
+        return _STANDING.where(LabelRow.kind == address.kind, LabelRow.slug == address.slug)
+    return _PRIVATE_STANDING.where(PrivateFeedRow.digest == digest_of(address.token))
 
 
 def _within(places: Places | None) -> Sequence[ColumnElement[bool]]:
@@ -134,20 +155,16 @@ def _page_before(content: FeedContent, shown: Sequence[Placed]) -> Places | None
     return Places.before(shown[-1].position) if shown else None
 
 
-def _feed(standing: Standing, address: FeedAddress, style: FeedStyle) -> Feed:
+def _feed(standing: Standing, address: Address, style: FeedStyle) -> Feed:
     everything = standing.kind == LabelKind.ALL
     born_at = made_at(standing.label_id)
     return Feed(
         uri=f"tag:{style.tag_domain},{born_at:%Y-%m-%d}:feed/{standing.label_id}",
-        url=_url(standing, style, address.places),
+        url=style.base_url + path_within(address, address.places),
         home_url=f"{style.base_url}/",
         title=style.title if everything else f"{style.title} – {standing.term}",
         author=style.author,
         language=style.language,
         updated=born_at,
-        archive_of=_url(standing, style) if address.places else None,
+        archive_of=style.base_url + address.stem if address.places else None,
     )
-
-
-def _url(standing: Standing, style: FeedStyle, places: Places | None = None) -> str:
-    return style.base_url + path_of(standing.kind, standing.slug, places)

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from feeds.catalog import FeedAddress
+from feeds.catalog import PRIVATE, FeedAddress, PrivateAddress
 from feeds.feed import FeedFormat
 from feeds.pages import Pages, load_article, load_front
 from feeds.serving.answer import Asked, answer_with
@@ -24,6 +24,11 @@ from publisher.errors import PublisherError
 from publisher.labels import LabelKind
 
 _KINDS = ", ".join(kind for kind in LabelKind if kind is not LabelKind.ALL)
+_PATHS = tuple(
+    f"/feeds/{stem}{page}.{{ending}}"
+    for stem in ("all", "{kind}/{slug}", "private/{token}")
+    for page in ("", "/archive/{first}-{last}")
+)
 _EVERY_FORMAT = {one.media_type: {"schema": {"type": "string"}} for one in FeedFormat}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The newest articles, by when they became visible.", "content": _EVERY_FORMAT},
@@ -40,15 +45,11 @@ def feeds_router(store: FeedStore) -> APIRouter:
     """
     router = APIRouter(tags=["Feeds"])
 
-    @router.get("/feeds/all.{ending}", response_class=Response, responses=_RESPONSES)
-    @router.get("/feeds/all/archive/{first}-{last}.{ending}", response_class=Response, responses=_RESPONSES)
-    @router.get("/feeds/{kind}/{slug}.{ending}", response_class=Response, responses=_RESPONSES)
-    @router.get(
-        "/feeds/{kind}/{slug}/archive/{first}-{last}.{ending}", response_class=Response, responses=_RESPONSES
-    )
     def feed(request: Request) -> Response:
         return _feed(request, store)
 
+    for path in _PATHS:
+        router.add_api_route(path, feed, response_class=Response, responses=_RESPONSES)
     return router
 
 
@@ -87,7 +88,8 @@ def _unknown(request: Request) -> Refused:
 
 
 def _feed(request: Request, store: FeedStore) -> Response:
-    address = FeedAddress.parse(request.url.path)
+    path = request.url.path
+    address = PrivateAddress.parse(path) if path.startswith(PRIVATE) else FeedAddress.parse(path)
     document = store.document(address) if address else None
     if document is None:
         raise _unknown(request)

@@ -30,6 +30,8 @@ class Scope(StrEnum):
     ARTICLES_WRITE = "articles:write"
     ENDPOINTS_READ = "endpoints:read"
     ENDPOINTS_WRITE = "endpoints:write"
+    FEEDS_READ = "feeds:read"
+    FEEDS_WRITE = "feeds:write"
     ADMIN = "admin"
 
 

@@ -14,6 +14,7 @@ from feeds.http import feeds_router, pages_router
 from feeds.serving.front import FeedFront
 from feeds.serving.shelf import Shelf
 from feeds.serving.store import FeedStore
+from feeds.serving.tokens import TokenLookups
 from feeds.style import FeedStyle
 from publisher.api.context import ApiContext
 from publisher.api.edge import Edge
@@ -78,6 +79,6 @@ def _site(sessions: Sessions, values: dict[str, Any]) -> FastAPI:
     app.include_router(feeds_router(FeedStore(sessions, FeedStyle.of(context.settings), shelf)))
     app.include_router(pages_router(context))
     install_problems(app)
-    app.add_middleware(FeedFront, shelf=shelf)
+    app.add_middleware(FeedFront, shelf=shelf, tokens=TokenLookups(sessions))
     app.add_middleware(Edge)
     return app

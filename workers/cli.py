@@ -3,7 +3,18 @@
 import typer
 
 from publisher import __version__
-from workers.commands import articles, demo, examining, keys, operators, pausing, processes, pruning, up
+from workers.commands import (
+    articles,
+    demo,
+    examining,
+    feeds,
+    keys,
+    operators,
+    pausing,
+    processes,
+    pruning,
+    up,
+)
 from workers.commands.ending import run_and_exit
 
 cli = typer.Typer(
@@ -23,6 +34,7 @@ for command in (
 ):
     cli.command()(command)
 cli.add_typer(keys.key)
+cli.add_typer(feeds.feed)
 
 
 @cli.command()

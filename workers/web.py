@@ -4,14 +4,17 @@ import gc
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
 
+from feeds.catalog import private_urls
 from feeds.http import feeds_router, pages_router
 from feeds.serving.front import FeedFront
 from feeds.serving.shelf import Shelf
 from feeds.serving.store import FeedStore
+from feeds.serving.tokens import TokenLookups
 from feeds.style import FeedStyle
 from publisher import __version__
 from publisher.api.articles import BATCH_PATH, articles_router
@@ -24,6 +27,7 @@ from publisher.api.endpoints import endpoints_router
 from publisher.api.health import health_router
 from publisher.api.key_ring import KeyRing
 from publisher.api.patience import Patience
+from publisher.api.private_feeds import private_feeds_router
 from publisher.api.problems import install_problems
 from publisher.database import Sessions
 from publisher.notify.secrets import SecretBox
@@ -72,7 +76,7 @@ def create_app(
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streamed=[BATCH_PATH])
     app.add_middleware(Crowd)
     app.add_middleware(Patience, streamed=[BATCH_PATH])
-    app.add_middleware(FeedFront, shelf=shelf)
+    app.add_middleware(FeedFront, shelf=shelf, tokens=TokenLookups(sessions))
     app.add_middleware(Edge)
     if spans is not None:
         app.add_middleware(TracedRequests, spans=spans)
@@ -97,6 +101,7 @@ def _routed(context: ApiContext, store: FeedStore, shelf: Shelf) -> FastAPI:
     )
     for make_router in _ROUTERS:
         app.include_router(make_router(context))
+    app.include_router(private_feeds_router(context, partial(private_urls, context.settings.base_url)))
     app.include_router(feeds_router(store))
     install_docs(app)
     install_problems(app)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from feeds.catalog import FeedAddress
+from feeds.catalog import FeedAddress, PrivateAddress, path_of
 from feeds.serving.document import Document
 
 GOOD_FOR_S = 0.25
@@ -107,7 +107,7 @@ class Shelf:
 
     def put(self, document: Document, check: Check) -> None:
         """Keep a document instead of the one before it; forget what nobody asked for the longest."""
-        path = document.address.path
+        path = path_of(document.address)
         with self._lock:
             before = self._remove(path)
             self._kept[path] = _Kept(
@@ -121,7 +121,7 @@ class Shelf:
             while self._bytes > self._most_bytes:
                 self._remove(next(iter(self._kept)))
 
-    def outdate(self, labels: Collection[UUID]) -> list[FeedAddress]:
+    def outdate(self, labels: Collection[UUID]) -> list[FeedAddress | PrivateAddress]:
         """Take note of news: these feeds have changed. Return those that somebody has asked for lately."""
         with self._lock:
             for label in labels:

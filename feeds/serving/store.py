@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from feeds.catalog import FeedAddress
+from feeds.catalog import FeedAddress, PrivateAddress, path_of
 from feeds.content import Standing, document_of, find_standing, read_content
-from feeds.feed import FeedFormat
 from feeds.serving.document import Document
 from feeds.serving.shelf import Shelf
 from feeds.style import FeedStyle
@@ -15,6 +14,9 @@ from publisher.database import Sessions
 
 CACHING = "public, max-age=0, must-revalidate"
 """Caches may keep everything and have to ask each time, so that a takedown holds for them, too, at once."""
+
+_PRIVATE_CACHING = "private, max-age=0, must-revalidate"
+_NamedAddress = FeedAddress | PrivateAddress
 
 
 class FeedStore:
@@ -26,18 +28,23 @@ class FeedStore:
         self._shelf = shelf
         self._turns = _Turns()
 
-    def document(self, address: FeedAddress) -> Document | None:
-        """Return the document at an address, or None if there is no such feed."""
-        return self._shelf.good(address.path) or self.renewed(address)
+    def document(self, address: _NamedAddress) -> Document | None:
+        """Return the document at an address, or None if there is no such feed.
 
-    def renewed(self, address: FeedAddress) -> Document | None:
+        Whether a token is good is asked of the record each time.
+        """
+        good = None if address.is_private else self._shelf.good(path_of(address))
+        return good or self.renewed(address)
+
+    def renewed(self, address: _NamedAddress) -> Document | None:
         """Return the same, without taking note that a reader asks for it."""
+        path = path_of(address)
         # One at a time: who waits finds what the first has made, and keeps no connection meanwhile.
-        with self._turns.of(address.path):
-            return self._shelf.peek(address.path) or self._look(address)
+        with self._turns.of(path):
+            good = None if address.is_private else self._shelf.peek(path)
+            return good or self._look(address, self._shelf.last(path))
 
-    def _look(self, address: FeedAddress) -> Document | None:
-        last = self._shelf.last(address.path)
+    def _look(self, address: _NamedAddress, last: Document | None) -> Document | None:
         if last is None:
             with self._sessions.begin() as session:
                 standing = find_standing(session, address)
@@ -52,7 +59,7 @@ class FeedStore:
                 self._shelf.put(document, check)
         return document
 
-    def _current(self, address: FeedAddress, last: Document | None) -> Document | None:
+    def _current(self, address: _NamedAddress, last: Document | None) -> Document | None:
         with self._sessions.begin() as session:
             standing = find_standing(session, address)
             if standing is None:
@@ -62,7 +69,9 @@ class FeedStore:
             content = read_content(session, standing, address, style=self._style)
         return self._made(standing, address, document_of(content, self._style), last)
 
-    def _made(self, standing: Standing, address: FeedAddress, body: bytes, last: Document | None) -> Document:
+    def _made(
+        self, standing: Standing, address: _NamedAddress, body: bytes, last: Document | None
+    ) -> Document:
         if last is not None and last.body == body:
             # What is packed of it is good, too.
             return replace(last, generation=standing.generation, changed_at=standing.changed_at)
@@ -75,15 +84,16 @@ class FeedStore:
             headers=self._headers(address),
         )
 
-    def _headers(self, address: FeedAddress) -> dict[str, str]:
-        media_type = FeedFormat(address.format).media_type
-        return {
-            "link": f'<{self._style.base_url}{address.path}>; rel="self"; type="{media_type}"',
+    def _headers(self, address: _NamedAddress) -> dict[str, str]:
+        url = f"{self._style.base_url}{path_of(address)}"
+        headers = {
+            "link": f'<{url}>; rel="self"; type="{address.format.media_type}"',
             "vary": "Accept-Encoding",
-            "cache-control": CACHING,
-            "access-control-allow-origin": "*",
             "x-content-type-options": "nosniff",
         }
+        if address.is_private:
+            return {**headers, "cache-control": _PRIVATE_CACHING, "x-robots-tag": "noindex"}
+        return {**headers, "cache-control": CACHING, "access-control-allow-origin": "*"}
 
 
 class _Turns:

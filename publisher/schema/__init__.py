@@ -11,7 +11,7 @@ from publisher.schema.delivery import (
     SenderRow,
     ShardLeaseRow,
 )
-from publisher.schema.feed import EntryRow, FeedRow, TombstoneRow
+from publisher.schema.feed import EntryRow, FeedRow, PrivateFeedRow, TombstoneRow
 from publisher.schema.outbox import EventRow, EventTaskRow, PauseRow, StepRow
 from publisher.schema.row import Row
 
@@ -32,6 +32,7 @@ __all__ = [
     "LabelRow",
     "MessageRow",
     "PauseRow",
+    "PrivateFeedRow",
     "RevisionRow",
     "Row",
     "SenderRow",

@@ -53,3 +53,24 @@ class FeedRow(Row):
     generation: Mapped[BigInt] = mapped_column(server_default=text("0"))
     changed_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     last_position: Mapped[BigInt] = mapped_column(server_default=text("0"))
+
+
+class PrivateFeedRow(Row):
+    """A feed that one reader subscribes to, under a token that is stored nowhere.
+
+    Attributes:
+        digest: SHA-256 of the token. A fast hash is enough: the token is 256 random bits, no password.
+        owner: the API key that made it; None for a command.
+        rotated_at: when the token was last replaced.
+    """
+
+    __tablename__ = "private_feed"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    label_id: Mapped[UUID] = mapped_column(ForeignKey("label.id"))
+    digest: Mapped[bytes] = mapped_column(unique=True)
+    owner: Mapped[UUID | None]
+    created_at: Mapped[datetime]
+    rotated_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

@@ -40,6 +40,7 @@ class Feed:
         url: where it is served, without the ending of a format: `https://…/feeds/all`.
         previous: where what is older is served, the same way; None if nothing is (RFC 5005, section 4).
         archive_of: the feed whose archive this is a page of; None: it is no such page.
+        hub: where readers ask to be sent what is new (WebSub); None if nowhere.
         home_url: a page for people.
         author: stands for entries that name nobody; never empty.
         language: BCP 47.
@@ -58,6 +59,7 @@ class Feed:
     description: str = ""
     previous: str | None = None
     archive_of: str | None = None
+    hub: str | None = None
 
     def links(self, feed_format: FeedFormat) -> Mapping[str, str]:
         """Return the addresses of this document and of its neighbours in one format, by relation."""

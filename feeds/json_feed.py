@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from feeds.feed import Feed, FeedFormat
-from publisher.article import Person, PublicArticle
+from publisher.article import Image, Person, PublicArticle
 
 VERSION = "https://jsonfeed.org/version/1.1"
 
@@ -23,6 +24,7 @@ def json_fragment(article: PublicArticle) -> str:
         {
             "id": article.uri,
             "url": article.link,
+            "external_url": _original(article),
             "title": article.title,
             "summary": article.summary,
             **content,
@@ -32,7 +34,9 @@ def json_fragment(article: PublicArticle) -> str:
             "authors": [_author(person) for person in article.authors],
             "tags": list(dict.fromkeys([c.label for c in article.categories] + list(article.tags))),
             "language": article.language,
+            "attachments": [_attachment(image) for image in article.images if image.media_type] or None,
             "_publisher": {"sequence": article.sequence},
+            "_source": _source(article),
         }
     )
 
@@ -50,6 +54,7 @@ def json_document(feed: Feed) -> str:
             "description": feed.description,
             "authors": [{"name": feed.author}],
             "language": feed.language,
+            "hubs": [{"type": "WebSub", "url": feed.hub}] if feed.hub else None,
             "items": [],
         }
     )
@@ -57,6 +62,35 @@ def json_document(feed: Feed) -> str:
 
 def _author(person: Person) -> dict[str, str]:
     return {"name": person.name} | ({"url": person.url} if person.url else {})
+
+
+def _original(article: PublicArticle) -> str | None:
+    """Return the page that the article was taken from, if it is another one; some readers open it instead."""
+    url = article.source.url if article.source else None
+    if url is None or url == article.link:
+        return None
+    # The mere address of a site is no page of the article.
+    parts = urlsplit(url)
+    return url if parts.path.strip("/") or parts.query else None
+
+
+def _attachment(image: Image) -> dict[str, Any]:
+    """Return a picture whose type was told: JSON Feed demands that, and only that."""
+    found = {
+        "url": image.url,
+        "mime_type": image.media_type,
+        "title": image.alt or image.caption,
+        "size_in_bytes": image.length,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _source(article: PublicArticle) -> dict[str, str] | None:
+    """Return where the article comes from; JSON Feed has no word for it, so the member is our own."""
+    source = article.source
+    if source is None:
+        return None
+    return {"name": source.name} | ({"url": source.url} if source.url else {})
 
 
 def _instant(instant: datetime) -> str:

@@ -31,11 +31,19 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """A picture; `url` is absolute http or https."""
+    """A picture.
+
+    Attributes:
+        url: absolute http or https.
+        media_type: `image/…`, in lower case; as we were told, like the length, and never guessed.
+        length: in bytes.
+    """
 
     url: str
     alt: str | None = None
     caption: str | None = None
+    media_type: str | None = None
+    length: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

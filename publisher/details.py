@@ -63,11 +63,23 @@ class Details:
         """Return raw JSON; instants as RFC 3339."""
         return {
             **asdict(self),
+            "images": [stored_image(one) for one in self.images],
             "related": [
                 {**asdict(one), "published": one.published.isoformat() if one.published else None}
                 for one in self.related
             ],
         }
+
+
+def stored_image(image: Image) -> dict[str, Any]:
+    """Return a picture as raw JSON.
+
+    What pictures have had later stands there only if it is known: code before it can read the others, and
+    who sends the same article again has not changed it.
+    """
+    later = {"media_type": image.media_type, "length": image.length}
+    earlier = {"url": image.url, "alt": image.alt, "caption": image.caption}
+    return earlier | {name: value for name, value in later.items() if value is not None}
 
 
 def _related(stored: Mapping[str, Any]) -> Related:

@@ -48,6 +48,10 @@ class ImageIn(_In):
     url: fields.Address
     alt: fields.Remark | None = Field(None, description="What is seen, for those who cannot see it.")
     caption: fields.Remark | None = None
+    media_type: fields.PictureType | None = Field(
+        None, description="Such as `image/jpeg`; with `length`, the picture is an enclosure in feeds."
+    )
+    length: fields.Length | None = Field(None, description="In bytes.")
 
 
 class SourceIn(_In):
@@ -151,7 +155,7 @@ def submission_of(article: ArticleIn) -> Submission:
         authors=tuple(Person(name=clean_line(a.name), email=a.email, url=a.url) for a in article.authors),
         categories=_distinct(article.categories),
         tags=_distinct(article.tags),
-        images=tuple(Image(url=i.url, alt=_line(i.alt), caption=_line(i.caption)) for i in article.images),
+        images=tuple(_image(one) for one in article.images),
         source=_source(article.source),
         related=tuple(_related(one) for one in article.related),
         published=article.published,
@@ -161,6 +165,16 @@ def submission_of(article: ArticleIn) -> Submission:
         warnings=_control_character_warnings(article),
     )
     return sanitised(submission)
+
+
+def _image(image: ImageIn) -> Image:
+    return Image(
+        url=image.url,
+        alt=_line(image.alt),
+        caption=_line(image.caption),
+        media_type=image.media_type,
+        length=image.length,
+    )
 
 
 def _source(source: SourceIn | None) -> Source | None:

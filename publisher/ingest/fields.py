@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from publisher.field_problems import expected
 from publisher.ingest.cleaning.addresses import LONGEST_ADDRESS, address_problem
@@ -30,6 +30,10 @@ _LANGUAGE = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _LONGEST_LANGUAGE = 35
+# RFC 6838, section 4.2: a restricted name.
+_PICTURE_TYPE = re.compile(r"image/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}", re.ASCII | re.IGNORECASE)
+# Any JSON parser keeps whole numbers up to here (RFC 8259, section 6).
+_MOST_BYTES = 2**53
 _EMAIL = re.compile(r"[^@\s<>\"(),:;]+@[^@\s<>\"(),:;]+")
 
 
@@ -82,6 +86,12 @@ def _email(value: str) -> str:
     return value
 
 
+def _picture_type(value: str) -> str:
+    if not _PICTURE_TYPE.fullmatch(value):
+        raise expected("expected the media type of a picture, such as image/jpeg, without parameters")
+    return value.lower()
+
+
 def _instant(value: object) -> datetime:
     written = _INSTANT.fullmatch(value) if isinstance(value, str) else None
     if not written:
@@ -120,6 +130,8 @@ Language = Annotated[_String, AfterValidator(_language)]
 Email = Annotated[
     _String, AfterValidator(_email), WithJsonSchema({"type": "string", "format": "email", "maxLength": 254})
 ]
+PictureType = Annotated[_String, AfterValidator(_picture_type)]
+Length = Annotated[int, Field(strict=True, ge=0, le=_MOST_BYTES)]
 Instant = Annotated[
     datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
 ]

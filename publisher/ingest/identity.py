@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
+from publisher.details import stored_image
 from publisher.ingest.submission import Submission
 from publisher.text import fold
 
@@ -83,7 +84,7 @@ def content_digest(submission: Submission) -> bytes:
         "authors": _plain(submission.authors),
         "categories": submission.categories,
         "tags": submission.tags,
-        "images": _plain(submission.images),
+        "images": [stored_image(image) for image in submission.images],
         "source": asdict(submission.source) if submission.source else None,
         "related": _plain(submission.related),
         "visible_from": submission.visible_from,

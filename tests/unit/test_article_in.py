@@ -24,7 +24,16 @@ COMPLETE = {
     "authors": [{"name": "Lan", "email": "lan@e.vn", "url": "https://e.vn/lan"}],
     "categories": ["Xã hội", "xa hoi", "Giao thông"],
     "tags": ["đô thị"],
-    "images": [{"url": "https://e.vn/a.jpg", "alt": "Ảnh", "caption": ""}],
+    "images": [
+        {
+            "url": "https://e.vn/a.jpg",
+            "alt": "Ảnh",
+            "caption": "",
+            "media_type": "Image/JPEG",
+            "length": 2**53,
+        },
+        {"url": "https://e.vn/b.jpg", "media_type": None, "length": None},
+    ],
     "source": {"name": "e.vn", "url": None},
     "related": [{"title": "Bài khác", "published": "2021-11-20T00:00:00Z"}],
     "published": "2021-11-23T08:52:00+07:00",
@@ -36,6 +45,10 @@ COMPLETE = {
 
 def article(**changes: Any) -> dict[str, Any]:
     return {"guid": "g", "title": "T", "content_text": "a", **changes}
+
+
+def picture(**details: Any) -> dict[str, Any]:
+    return {"images": [{"url": "https://e.vn/a.jpg", **details}]}
 
 
 def problems(raw: object) -> list[FieldProblem]:
@@ -55,7 +68,10 @@ def test_a_complete_article_becomes_a_clean_submission() -> None:
         authors=(Person(name="Lan", email="lan@e.vn", url="https://e.vn/lan"),),
         categories=("Xã hội", "Giao thông"),
         tags=("đô thị",),
-        images=(Image(url="https://e.vn/a.jpg", alt="Ảnh"),),
+        images=(
+            Image(url="https://e.vn/a.jpg", alt="Ảnh", media_type="image/jpeg", length=2**53),
+            Image(url="https://e.vn/b.jpg"),
+        ),
         source=Source(name="e.vn"),
         related=(Related(title="Bài khác", published=datetime(2021, 11, 20, tzinfo=UTC)),),
         published=datetime(2021, 11, 23, 1, 52, tzinfo=UTC),
@@ -181,6 +197,17 @@ def test_half_a_character_in_text_is_removed_everywhere() -> None:
         ({"authors": [{"name": "a", "url": "x"}]}, "/authors/0/url", "absolute http or https"),
         ({"authors": [{"name": "a", "email": "a b@c"}]}, "/authors/0/email", "e-mail"),
         ({"images": [{"url": "javascript:x"}]}, "/images/0/url", "absolute http or https"),
+        (picture(media_type="jpeg"), "/images/0/media_type", "such as image/jpeg"),
+        (picture(media_type="text/html"), "/images/0/media_type", "such as image/jpeg"),
+        (picture(media_type="image/png; q=1"), "/images/0/media_type", "without parameters"),
+        (picture(media_type="image/png\n"), "/images/0/media_type", "such as image/jpeg"),
+        (picture(media_type="image/" + "a" * 128), "/images/0/media_type", "such as image/jpeg"),
+        (picture(media_type=1), "/images/0/media_type", "expected text"),
+        (picture(length=-1), "/images/0/length", "at least 0"),
+        (picture(length=2**53 + 1), "/images/0/length", f"at most {2**53}"),
+        (picture(length=1.5), "/images/0/length", "whole number"),
+        (picture(length="5"), "/images/0/length", "whole number"),
+        (picture(length=True), "/images/0/length", "whole number"),
         ({"source": {"name": "a", "url": "//e.vn"}}, "/source/url", "absolute http or https"),
         ({"related": [{"title": "a", "url": "a"}]}, "/related/0/url", "absolute http or https"),
         ({"related": [{"title": "a", "published": "2021-11-23"}]}, "/related/0/published", "RFC 3339"),

@@ -13,11 +13,11 @@ from lxml import etree
 from feeds.documents import assemble
 from feeds.feed import FeedFormat, Tombstone
 from feeds.feedgen_fixes import atom_entry, atom_feed, atom_fragment, rss_feed, rss_fragment, rss_item
-from publisher.article import PublicArticle
-from tests.fixtures.feeds.samples import ARTICLE, FEED, TOMBSTONE, article, rendered
+from publisher.article import PublicArticle, Source
+from tests.fixtures.feeds.samples import ARTICLE, BASE_URL, FEED, TOMBSTONE, article, rendered
 
+ATOM = "http://www.w3.org/2005/Atom"
 GOLDEN = Path(__file__).parent.parent / "fixtures" / "feeds"
-SCHEME = "https://tin.example/feeds/category/"
 UTC_FEED = replace(FEED, updated=FEED.updated.astimezone(UTC))
 
 
@@ -25,7 +25,7 @@ def whole_atom(articles: list[PublicArticle], tombstones: list[Tombstone]) -> by
     """Return what feedgen writes when it holds all the entries at once."""
     generator = atom_feed(UTC_FEED, tombstones)
     for one in articles:
-        generator.add_entry(atom_entry(one, SCHEME), order="append")
+        generator.add_entry(atom_entry(one, BASE_URL), order="append")
     written: bytes = generator.atom_str(pretty=False)
     return written
 
@@ -33,7 +33,7 @@ def whole_atom(articles: list[PublicArticle], tombstones: list[Tombstone]) -> by
 def whole_rss(articles: list[PublicArticle]) -> bytes:
     generator = rss_feed(UTC_FEED)
     for one in articles:
-        generator.add_entry(rss_item(one, SCHEME), order="append")
+        generator.add_entry(rss_item(one, BASE_URL), order="append")
     written: bytes = generator.rss_str(pretty=False)
     return written
 
@@ -42,7 +42,7 @@ def test_fifty_atom_fragments_are_feedgens_own_document() -> None:
     articles = [article(number) for number in range(50)]
     old = replace(TOMBSTONE, when=datetime(2021, 11, 1, tzinfo=UTC))
 
-    found = assemble(FeedFormat.ATOM, FEED, [atom_fragment(a, SCHEME) for a in articles], [old])
+    found = assemble(FeedFormat.ATOM, FEED, [atom_fragment(a, BASE_URL) for a in articles], [old])
 
     assert whole_atom(articles, [old]) == found
 
@@ -50,7 +50,7 @@ def test_fifty_atom_fragments_are_feedgens_own_document() -> None:
 def test_fifty_rss_fragments_are_feedgens_own_document() -> None:
     articles = [article(number) for number in range(50)]
 
-    found = assemble(FeedFormat.RSS, FEED, [rss_fragment(a, SCHEME) for a in articles])
+    found = assemble(FeedFormat.RSS, FEED, [rss_fragment(a, BASE_URL) for a in articles])
 
     assert whole_rss(articles) == found
 
@@ -59,8 +59,8 @@ def test_fifty_rss_fragments_are_feedgens_own_document() -> None:
 def test_fragments_of_any_text_are_feedgens_own(text: str) -> None:
     hostile = article(title=text, summary=text, content_html=text, link=f"https://tin.example/{text}")
 
-    atom = assemble(FeedFormat.ATOM, FEED, [atom_fragment(hostile, SCHEME)])
-    rss = assemble(FeedFormat.RSS, FEED, [rss_fragment(hostile, SCHEME)])
+    atom = assemble(FeedFormat.ATOM, FEED, [atom_fragment(hostile, BASE_URL)])
+    rss = assemble(FeedFormat.RSS, FEED, [rss_fragment(hostile, BASE_URL)])
 
     assert (whole_atom([hostile], []), whole_rss([hostile])) == (atom, rss)
 
@@ -73,7 +73,7 @@ def test_a_body_that_looks_like_an_envelope_stays_a_body() -> None:
     rss = etree.fromstring(assemble(FeedFormat.RSS, FEED, [e.rss for e in entries]))
     feed = json.loads(assemble(FeedFormat.JSON, FEED, [e.json for e in entries]))
 
-    assert [envelope] * 2 == [e.text for e in atom.iterfind("{*}entry/{*}content")]
+    assert [envelope] * 2 == [e.text for e in atom.iterfind(f"{{{ATOM}}}entry/{{{ATOM}}}content")]
     assert [envelope] * 2 == [e.text for e in rss.iterfind("channel/item/{*}encoded")]
     assert [envelope] * 2 == [item["content_html"] for item in feed["items"]]
 
@@ -81,7 +81,9 @@ def test_a_body_that_looks_like_an_envelope_stays_a_body() -> None:
 @pytest.mark.parametrize("feed_format", FeedFormat)
 def test_a_feed_looks_as_it_did(feed_format: FeedFormat) -> None:
     entries = rendered(
-        ARTICLE, article(1, authors=(), summary="", language="en"), article(2, content_html="")
+        ARTICLE,
+        article(1, authors=(), summary="", language="en", images=ARTICLE.images[1:]),
+        article(2, content_html="", source=Source(name="Nhân Dân")),
     )
 
     found = assemble(feed_format, FEED, [e.fragment(feed_format) for e in entries], [TOMBSTONE])

@@ -70,6 +70,11 @@ class Address(Protocol):
     def is_private(self) -> bool: ...
 
 
+def stem_of(kind: LabelKind, slug: str) -> str:
+    """Return the path of a label's feed, without the ending of a format."""
+    return "/feeds/all" if kind is LabelKind.ALL else f"/feeds/{kind}/{slug}"
+
+
 def path_of(address: Address) -> str:
     """Return the path of a document: its only address."""
     return f"{path_within(address, address.places)}.{address.format}"
@@ -115,7 +120,7 @@ class FeedAddress:
     @property
     def stem(self) -> str:
         """The path of the feed without the ending of a format."""
-        return "/feeds/all" if self.kind is LabelKind.ALL else f"/feeds/{self.kind}/{self.slug}"
+        return stem_of(self.kind, self.slug)
 
     @property
     def path(self) -> str:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from markupsafe import Markup
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from feeds.directory import MOST_COUNTED, DirectoryPart, FeedGroup
 from feeds.feed import FeedFormat
 from feeds.style import FeedStyle
 from feeds.words import FORMAT_NAMES, words_for
@@ -29,6 +31,7 @@ _HEADLINES = 30
 _CATEGORIES = 500
 _TITLE_LENGTH = 500
 _SUMMARY_LENGTH = 400
+_INITIALS = string.digits[0] + string.ascii_lowercase
 _WEB = re.compile("https?://", re.IGNORECASE)
 
 
@@ -53,6 +56,8 @@ class Front:
 
 def load_front(session: Session) -> Front:
     """Return what the index shows now."""
+    # Known beforehand, so that PostgreSQL walks the end of the index article_label_position, and no more.
+    everything = session.scalars(select(LabelRow.id).where(LabelRow.kind == LabelKind.ALL)).one()
     rows = session.execute(
         select(
             ArticleRow,
@@ -61,12 +66,11 @@ def load_front(session: Session) -> Front:
             RevisionRow.language,
         )
         .join(ArticleLabelRow, ArticleLabelRow.article_id == ArticleRow.id)
-        .join(LabelRow, LabelRow.id == ArticleLabelRow.label_id)
         .join(
             RevisionRow,
             (RevisionRow.article_id == ArticleRow.id) & (RevisionRow.sequence == ArticleRow.public_revision),
         )
-        .where(LabelRow.kind == LabelKind.ALL, ArticleLabelRow.position.is_not(None))
+        .where(ArticleLabelRow.label_id == everything, ArticleLabelRow.position.is_not(None))
         .order_by(ArticleLabelRow.position.desc())
         .limit(_HEADLINES)
     ).all()
@@ -107,6 +111,7 @@ class Pages:
 
     Attributes:
         policy: the `Content-Security-Policy` that they need: our style, and what articles embed.
+        policy_of_directory: the same, and the one script that copies addresses.
     """
 
     def __init__(self, style: FeedStyle, zone: ZoneInfo) -> None:
@@ -114,15 +119,20 @@ class Pages:
         self._environment = Environment(
             loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
-        sheet = loader.get_source(self._environment, "style.css")[0]
-        digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
+        sheet, script = (loader.get_source(self._environment, name)[0] for name in ("style.css", "copy.js"))
         self.policy = (
-            f"default-src 'none'; style-src 'sha256-{digest}'; img-src https: http: data:;"
+            f"default-src 'none'; style-src {_source_of(sheet)}; img-src https: http: data:;"
             " media-src https: http:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
+        self.policy_of_directory = f"{self.policy}; script-src {_source_of(script)}"
         words = words_for(style.language)
         self._environment.globals.update(
-            site=style, words=words, sheet=Markup(sheet), formats=FORMAT_NAMES, feed_formats=tuple(FeedFormat)
+            site=style,
+            words=words,
+            sheet=Markup(sheet),
+            script=Markup(script),
+            formats=FORMAT_NAMES,
+            feed_formats=tuple(FeedFormat),
         )
         self._environment.filters["date"] = lambda at: words.date(at.astimezone(zone))
         self._environment.tests["web_address"] = is_web_address
@@ -130,6 +140,12 @@ class Pages:
     def index(self, front: Front) -> str:
         """Return the page that says what there is."""
         return self._environment.get_template("index.html").render(front=front)
+
+    def directory(self, part: DirectoryPart, groups: Sequence[FeedGroup]) -> str:
+        """Return the page that lists feeds to subscribe to."""
+        return self._environment.get_template("feeds.html").render(
+            part=part, groups=groups, most_counted=MOST_COUNTED, initials=_INITIALS
+        )
 
     def article(self, article: PublicArticle) -> str:
         """Return the page of one article."""
@@ -147,6 +163,12 @@ class Pages:
             status: 404, 410 or 503.
         """
         return self._environment.get_template("problem.html").render(status=status)
+
+
+def _source_of(text: str) -> str:
+    """Return how a policy names what stands in the page itself."""
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
 
 
 def lead_of(article: PublicArticle) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from feeds.feed import FeedFormat
+from publisher.labels import LabelKind
 
 FORMAT_NAMES: Mapping[FeedFormat, str] = {
     FeedFormat.ATOM: "Atom",
@@ -26,6 +27,8 @@ class Words:
     """A language of the pages.
 
     Attributes:
+        kinds: headings of feeds.
+        copy: a label of a button.
         problems: by HTTP status.
         date_format: of `weekday`, `month` and `at`.
         weekdays: Monday first.
@@ -37,6 +40,16 @@ class Words:
     feeds: str
     feeds_about: str
     everything: str
+    directory_about: str
+    subscribe_to_all: str
+    article: str
+    articles: str
+    kinds: Mapping[LabelKind, str]
+    initials: str
+    more: str
+    whole_directory: str
+    copy: str
+    copied: str
     api: str
     home: str
     corrected: str
@@ -58,6 +71,11 @@ class Words:
         date = self.date_format.format(weekday=self.weekdays[at.weekday()], month=month, at=at)
         return f"{date} ({_zone(at)})"
 
+    def counted(self, articles: int, *, most: int) -> str:
+        """Return how many articles there are, where nobody counted further than `most`: `100+ articles`."""
+        more = "+" if articles >= most else ""
+        return f"{articles}{more} {self.article if articles == 1 else self.articles}"
+
 
 def words_for(language: str) -> Words:
     """Return the words for a language tag; who has no words of its own reads English."""
@@ -78,6 +96,27 @@ VIETNAMESE = Words(
     feeds="Nguồn tin",
     feeds_about="Chép địa chỉ của một liên kết dưới đây vào trình đọc tin.",
     everything="Tất cả các bài",
+    directory_about=(
+        "Mỗi nguồn tin có một địa chỉ. Chép địa chỉ vào trình đọc tin của bạn, và bài mới sẽ tự tìm đến bạn."
+    ),
+    subscribe_to_all="Tất cả nguồn tin trong một tệp (OPML)",
+    article="bài",
+    articles="bài",
+    kinds={
+        LabelKind.CATEGORY: "Chuyên mục",
+        LabelKind.TAG: "Từ khóa",
+        LabelKind.AUTHOR: "Tác giả",
+        LabelKind.SOURCE: "Nguồn",
+        LabelKind.PLACE: "Địa danh",
+        LabelKind.LAW: "Văn bản pháp luật",
+        LabelKind.PERSON: "Nhân vật",
+        LabelKind.TOPIC: "Chủ đề",
+    },
+    initials="Chữ cái đầu",
+    more="Xem tiếp",
+    whole_directory="Tất cả nguồn tin",
+    copy="Chép",
+    copied="Đã chép",
     api="Tài liệu API",
     home="Trang đầu",
     corrected="Cập nhật",
@@ -104,6 +143,27 @@ ENGLISH = Words(
     feeds="Feeds",
     feeds_about="Copy the address of one of these links into a feed reader.",
     everything="All articles",
+    directory_about=(
+        "Each feed has an address. Copy it into your feed reader, and new articles will come to you."
+    ),
+    subscribe_to_all="All feeds in one file (OPML)",
+    article="article",
+    articles="articles",
+    kinds={
+        LabelKind.CATEGORY: "Categories",
+        LabelKind.TAG: "Tags",
+        LabelKind.AUTHOR: "Authors",
+        LabelKind.SOURCE: "Sources",
+        LabelKind.PLACE: "Places",
+        LabelKind.LAW: "Laws",
+        LabelKind.PERSON: "People",
+        LabelKind.TOPIC: "Topics",
+    },
+    initials="Initial",
+    more="More",
+    whole_directory="All feeds",
+    copy="Copy",
+    copied="Copied",
     api="API documentation",
     home="Home",
     corrected="Updated",

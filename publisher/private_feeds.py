@@ -139,7 +139,7 @@ def _label_of(session: Session, feed: str) -> UUID:
     if kind == LabelKind.ALL and not slug:
         slug = "all"
     label_id = None
-    if _SLUG.fullmatch(slug):
+    if kind in list(LabelKind) and _SLUG.fullmatch(slug):
         label_id = session.scalar(select(LabelRow.id).where(LabelRow.kind == kind, LabelRow.slug == slug))
     if label_id is None:
         raise InvalidInput.of("/feed", f"{feed[:100]!r} is unknown; {_EXPECTED}")

@@ -10,6 +10,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from feeds.directories_http import directories_router
 from feeds.http import feeds_router, pages_router
 from feeds.serving.front import FeedFront
 from feeds.serving.shelf import Shelf
@@ -78,6 +79,7 @@ def _site(sessions: Sessions, values: dict[str, Any]) -> FastAPI:
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.include_router(feeds_router(FeedStore(sessions, FeedStyle.of(context.settings), shelf)))
     app.include_router(pages_router(context))
+    app.include_router(directories_router(context))
     install_problems(app)
     app.add_middleware(FeedFront, shelf=shelf, tokens=TokenLookups(sessions))
     app.add_middleware(Edge)

@@ -127,7 +127,7 @@ def test_only_routers_and_workers_know_a_web_framework() -> None:
 
     assert {
         name
-        for name in found - {"feeds.http", "feeds.serving.front"}
+        for name in found - {"feeds.http", "feeds.answers", "feeds.directories_http", "feeds.serving.front"}
         if not name.startswith(("publisher.api.", "workers."))
     } == set()
 

@@ -23,6 +23,11 @@ _PACK: Mapping[Coding, Callable[[bytes], bytes]] = {
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
+def pack(body: bytes, coding: Coding) -> bytes:
+    """Return the body in one coding; the same body gives the same bytes."""
+    return _PACK[coding](body)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Representation:
     """A document in one coding, ready to be sent.
@@ -87,7 +92,7 @@ class Document:
         return last_modified(self.changed_at, at=self.changed_at + SETTLED)
 
     def _represented(self, coding: Coding) -> Representation:
-        tag, body = entity_tag(self.etag, coding), _PACK[coding](self.body)
+        tag, body = entity_tag(self.etag, coding), pack(self.body, coding)
         kept = {**self.headers, "etag": tag}
         full = {**kept, "content-type": self.address.format.content_type, "content-length": str(len(body))}
         if coding is not Coding.IDENTITY:

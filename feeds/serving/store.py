@@ -93,7 +93,12 @@ class FeedStore:
         }
         if address.is_private:
             return {**headers, "cache-control": _PRIVATE_CACHING, "x-robots-tag": "noindex"}
-        return {**headers, "cache-control": CACHING, "access-control-allow-origin": "*"}
+        return {
+            **headers,
+            "cache-control": CACHING,
+            "access-control-allow-origin": "*",
+            "access-control-expose-headers": "ETag, Link",
+        }
 
 
 class _Turns:

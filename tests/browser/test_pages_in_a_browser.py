@@ -1,15 +1,14 @@
 """Pages as a browser meets them: alone with us, without complaints, and not wider than a phone."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page
 
 from publisher.article import Person, Related, Source
 from publisher.database import Sessions
+from tests.browser.conftest import Visit
 from tests.readers import running_site
-from tests.stages.articles import published
+from tests.stages.articles import published, run_feeds
 
 WIDTHS = (360, 800, 1600)
 ENDLESS = "mot-chu-khong-co-khoang-trang-" * 20
@@ -22,37 +21,9 @@ BODY = f"""
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Visit:
-    """A page that was opened, and what the browser did and said meanwhile."""
-
-    page: Page
-    requested: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-
-@pytest.fixture
-def visit(chromium: Browser) -> Iterator[Callable[..., Visit]]:
-    """Open an address in a window of some width."""
-    context = chromium.new_context()
-
-    def opened(url: str, *, width: int = 1280, dark: bool = False) -> Visit:
-        visit = Visit(page=context.new_page())
-        visit.page.on("request", lambda request: visit.requested.append(request.url))
-        visit.page.on("console", lambda message: visit.complaints.append(message.text))
-        visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-        visit.page.set_viewport_size({"width": width, "height": 900})
-        visit.page.emulate_media(color_scheme="dark" if dark else "light")
-        visit.page.goto(url, wait_until="networkidle")
-        return visit
-
-    yield opened
-    context.close()
-
-
 @pytest.fixture
 def addresses(database: Sessions) -> Iterator[list[str]]:
-    """The index and an article of a running site, made to be wide."""
+    """The index, the directory and an article of a running site, made to be wide."""
     with database.begin() as session:
         identifier = published(
             session,
@@ -64,8 +35,9 @@ def addresses(database: Sessions) -> Iterator[list[str]]:
             source=Source(name=ENDLESS, url="https://nhandan.vn"),
             related=(Related(title=ENDLESS, url="https://nhandan.vn/khac"),),
         )
+        run_feeds(session)
     with running_site(database) as url:
-        yield [f"{url}/", f"{url}/articles/{identifier}"]
+        yield [f"{url}/", f"{url}/feeds", f"{url}/feeds?kind=author", f"{url}/articles/{identifier}"]
 
 
 def test_pages_ask_nobody_but_us(addresses: list[str], visit: Callable[..., Visit]) -> None:

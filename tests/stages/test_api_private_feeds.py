@@ -108,6 +108,8 @@ def test_they_are_listed_newest_first_page_by_page(client: httpx.Client) -> None
         ({"name": "A", "feed": "all/x"}, "/feed"),
         ({"name": "A", "feed": "' OR 1=1--"}, "/feed"),
         ({"name": "A", "feed": "\x00"}, "/feed"),
+        ({"name": "A", "feed": "\x00/a"}, "/feed"),
+        ({"name": "A", "feed": "tag/\x00"}, "/feed"),
         ({"name": "A", "feed": "x" * 100_000}, "/feed"),
         ({"name": "A", "feed": None}, "/feed"),
         ({"name": "A", "token": "prv_mine"}, "/token"),

@@ -456,3 +456,24 @@ def test_without_a_database_readers_are_asked_to_come_back(postgres_url: str, da
 
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    "path", ["/feeds/all.atom", "/feeds/category/xa-hoi.json", "/feeds/all/archive/1-50.rss"]
+)
+def test_scripts_of_other_pages_may_ask_for_feeds_with_conditions(
+    database: Sessions, reader: httpx.Client, path: str
+) -> None:
+    asked = {
+        "origin": "https://reader.example",
+        "access-control-request-method": "GET",
+        "access-control-request-headers": "if-none-match",
+    }
+
+    preflight, missing = reader.options(path, headers=asked), reader.get("/feeds/category/x.atom")
+
+    assert preflight.status_code == 204
+    assert preflight.headers["access-control-allow-origin"] == "*"
+    assert "If-None-Match" in preflight.headers["access-control-allow-headers"]
+    assert missing.headers["access-control-allow-origin"] == "*"
+    assert "ETag" in reader.get("/feeds/all.atom").headers["access-control-expose-headers"]

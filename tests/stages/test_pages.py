@@ -23,7 +23,7 @@ from publisher.ids import new_id
 from publisher.retract import retract
 from tests.fixtures.feeds.samples import ARTICLE
 from tests.readers import reading
-from tests.stages.articles import BASE_URL, STYLE, published, recorded, run_enrich, run_publish
+from tests.stages.articles import BASE_URL, STYLE, published, recorded, run_enrich, run_feeds, run_publish
 
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -58,6 +58,7 @@ def test_the_index_lists_articles_and_every_feed(database: Sessions, reader: htt
     with database.begin() as session:
         first = published(session, url="https://news.example/1", title="Bài <một> & hơn thế")
         second = published(session, url=None, guid="2", title="Bài hai", categories=("Xã hội",))
+        run_feeds(session)
 
     answer = reader.get("/")
 
@@ -250,6 +251,20 @@ def test_head_is_get_without_the_body(reader: httpx.Client) -> None:
     assert head.status_code == 200
     assert head.content == b""
     assert head.headers["content-length"] == full.headers["content-length"]
+
+
+def test_pages_are_packed_for_who_reads_that_and_known_again_as_such(
+    database: Sessions, reader: httpx.Client
+) -> None:
+    plain, packed = reader.get("/"), reader.get("/", headers={"accept-encoding": "gzip"})
+
+    again = reader.get("/", headers={"accept-encoding": "gzip", "if-none-match": packed.headers["etag"]})
+
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["vary"] == "Accept, Accept-Encoding"
+    assert packed.text == plain.text
+    assert packed.headers["etag"] != plain.headers["etag"]
+    assert again.status_code == 304
 
 
 def test_nothing_but_our_own_style_is_allowed_to_run(reader: httpx.Client) -> None:

@@ -1,0 +1,85 @@
+"""How readers are answered with what is made anew each time: pages for people, and files for programs."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+
+from fastapi import Request, Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from feeds.pages import Pages
+from feeds.serving.answer import Asked
+from feeds.serving.conditional import Coding, entity_tag, is_current, prefers_html
+from feeds.serving.document import pack
+from feeds.serving.store import CACHING
+from publisher.api.problems import Problem, problem_of
+from publisher.errors import PublisherError
+
+_HTML = "text/html; charset=utf-8"
+FOR_EVERYBODY: Mapping[str, str] = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, Link",
+}
+"""Headers of what scripts on pages of others may read as well."""
+
+_ASKED_BEFORE = {
+    **FOR_EVERYBODY,
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Allow-Headers": "If-Modified-Since, If-None-Match",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+def page_answer(
+    request: Request, pages: Pages, make: Callable[[], str], *, policy: str | None = None
+) -> Response:
+    """Return a page, a 304 to who has it, or why there is none: as a page, too, for who prefers that.
+
+    Args:
+        policy: its `Content-Security-Policy`; None: as for all pages.
+    """
+    try:
+        body = make().encode("utf-8", "replace")
+    except (PublisherError, SQLAlchemyError) as error:
+        problem = problem_of(error)
+        if problem is None:
+            raise
+        return _problem_page(request, pages, problem)
+    headers = {"Content-Security-Policy": policy or pages.policy, "Vary": "Accept, Accept-Encoding"}
+    return file_answer(request, body, content_type=_HTML, headers=headers)
+
+
+def file_answer(
+    request: Request, body: bytes, *, content_type: str, headers: Mapping[str, str] = FOR_EVERYBODY
+) -> Response:
+    """Return these bytes, packed as the reader likes it, or a 304 to who has them."""
+    asked = Asked.of(request.headers.raw)
+    # Who refuses every coding gets plain bytes all the same (RFC 9110, section 12.5.3).
+    coding = asked.coding or Coding.IDENTITY
+    tag = entity_tag(hashlib.sha256(body).hexdigest()[:32], coding)
+    kept = _public({"Vary": "Accept-Encoding", **headers, "ETag": tag})
+    if is_current(tag, asked.tags):
+        return Response(status_code=304, headers=kept)
+    if coding is not Coding.IDENTITY:
+        kept["Content-Encoding"] = coding
+    # Not as `media_type`, to which the framework would add a charset of its own.
+    return Response(pack(body, coding), headers={**kept, "Content-Type": content_type})
+
+
+def preflight_answer() -> Response:
+    """Return what browsers ask before a script of another page may send conditions of its own."""
+    return Response(status_code=204, headers=_ASKED_BEFORE)
+
+
+def _problem_page(request: Request, pages: Pages, problem: Problem) -> Response:
+    accept = ", ".join(request.headers.getlist("accept"))
+    if prefers_html(accept):
+        headers = {**problem.headers, "Content-Security-Policy": pages.policy, "Vary": "Accept"}
+        body = pages.problem(problem.status).encode()
+        return Response(body, problem.status, headers=_public(headers), media_type=_HTML)
+    answer = problem.response()
+    answer.headers.update({"Vary": "Accept", "Cache-Control": CACHING})
+    return answer
+
+
+def _public(headers: Mapping[str, str]) -> dict[str, str]:
+    return {**headers, "Cache-Control": CACHING, "X-Content-Type-Options": "nosniff"}

@@ -10,7 +10,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from benchmarks import accepts, articles, bloat, costs, deliveries, growth, latency, slow_disk
+from benchmarks import accepts, articles, bloat, costs, deliveries, feeds, growth, latency, slow_disk
 from benchmarks.figure import Figure
 from benchmarks.report import LATEST, table_of, write_latest
 from benchmarks.stand import CannotMeasure, Stand
@@ -27,6 +27,7 @@ def measurements(minutes: float) -> Mapping[str, Measurement]:
         "accepts": accepts.measure,
         "latency": latency.measure,
         "deliveries": deliveries.measure,
+        "feeds": feeds.measure,
         "costs": costs.measure,
         "slow-disk": slow_disk.measure,
         "growth": growth.measure,

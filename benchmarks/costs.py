@@ -28,7 +28,6 @@ DETAILS = Path(__file__).with_name("latest-costs.json")
 
 _COUNTED = (Kind.STATEMENTS, Kind.COMMITS, Kind.ROWS, Kind.WAL, Kind.REDIS)
 _WHEN_IDLE = (Kind.STATEMENTS, Kind.COMMITS, Kind.LEASES, Kind.WAL, Kind.REDIS)
-# The rebuild of a feed costs by its length: they are full before anything is counted.
 _FILLING, _WARM_UP, _ALONE = 250, 5, 30
 _TOGETHER = 50
 _LOAD_S = 2

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Column, DateTime, Uuid, text
+from sqlalchemy import Column, DateTime, Uuid, insert, text
 from sqlalchemy.orm import Session
 
+from publisher.ids import new_id
 from publisher.schema import (
     ArticleKeyRow,
     ArticleLabelRow,
@@ -14,6 +15,8 @@ from publisher.schema import (
     DeliveryRow,
     EntryRow,
     EventRow,
+    FeedRow,
+    LabelRow,
     MessageRow,
     RevisionRow,
     Row,
@@ -32,6 +35,12 @@ _TIME = "copied.{0} - copy * interval '10 minutes'"
 _ID = "pg_temp.earlier(copied.{0}, copy)"
 _NEW_ID = "gen_random_uuid()"
 _KEPT_IDS = ("endpoint_id", "label_id")
+# Between the places of a copy and those of the next.
+_ROOM = 10_000_000
+_MAKE_ROOM = f"""
+UPDATE article_label SET position = position + :copies * {_ROOM};
+UPDATE feed SET last_position = last_position + :copies * {_ROOM}
+"""
 # What the pipeline never reads of older articles; most of the bytes, and nearly all of the time.
 _BODY = "'<p>A copy.</p>'"
 _COPIED: Mapping[type[Row], Mapping[str, str]] = {
@@ -41,7 +50,7 @@ _COPIED: Mapping[type[Row], Mapping[str, str]] = {
         "value": "copied.value || '?' || copy",
         "digest": "sha256(convert_to(copied.value || '?' || copy, 'UTF8'))",
     },
-    ArticleLabelRow: {},
+    ArticleLabelRow: {"position": f"copied.position - copy * {_ROOM}"},
     EntryRow: {"atom": _BODY, "rss": _BODY, "json": _BODY},
     EventRow: {},
     StepRow: {},
@@ -59,8 +68,18 @@ def multiply(session: Session, times: int) -> None:
     # Every row refers to rows that are copied as well: there is nothing to be checked.
     session.execute(text("SET LOCAL session_replication_role = replica"))
     session.execute(text(_EARLIER))
+    for statement in _MAKE_ROOM.split(";"):
+        session.execute(text(statement), {"copies": times - 1})
     for row, values in _COPIED.items():
         session.execute(text(_copying(row, values)), {"copies": times - 1})
+
+
+def add_feeds(session: Session, count: int) -> list[str]:
+    """Add feeds of nothing; return their slugs."""
+    labels = [{"id": new_id(), "kind": "topic", "slug": f"t-{n}", "term": f"T {n}"} for n in range(count)]
+    session.execute(insert(LabelRow), labels)
+    session.execute(insert(FeedRow), [{"label_id": one["id"]} for one in labels])
+    return [str(one["slug"]) for one in labels]
 
 
 def _copying(row: type[Row], values: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Whether the next articles cost more with 100,000 stored ones than with 1,000."""
+"""Whether the next articles cost more with 100,000 stored ones than with 1,000, or with 10,000 feeds."""
 
 from itertools import count
 from statistics import median
@@ -6,7 +6,7 @@ from statistics import median
 from sqlalchemy import func, select, text
 
 from benchmarks.figure import Figure, Goal, Of
-from benchmarks.filling import multiply
+from benchmarks.filling import add_feeds, multiply
 from benchmarks.material import submission
 from benchmarks.receivers import Receivers
 from benchmarks.stand import DOMAIN, SECRET_KEY, Stand, System
@@ -19,6 +19,7 @@ from publisher.notify.secrets import SecretBox
 from publisher.schema import DeliveryRow, StepRow
 
 _FEW, _TIMES = 1_000, 100
+_FEEDS = 10_000
 _MORE, _TOGETHER = 400, 100
 _ROUNDS = 3
 _ACCEPTING_S = 2
@@ -28,28 +29,38 @@ _FLAT = Goal(bound=0.77, of=Of.RATIO)
 
 
 def measure(stand: Stand) -> list[Figure]:
-    """Let an archive of 1,000 articles and one a hundred times as large take turns."""
-    with System(stand, "few_articles") as few, System(stand, "many_articles") as many:
-        small, large = _Archive(few), _Archive(many)
-        small.publish_the_first()
-        large.publish_the_first()
+    """Let an archive of 1,000 articles, one a hundred times as large, and one of many feeds take turns."""
+    with (
+        System(stand, "few_articles") as few,
+        System(stand, "many_articles") as many,
+        System(stand, "many_feeds") as other,
+    ):
+        small, large, wide = _Archive(few), _Archive(many), _Archive(other)
+        for archive in (small, large, wide):
+            archive.publish_the_first()
         large.multiply()
-        rounds = [(small.published_per_s(), large.published_per_s()) for _ in range(_ROUNDS)]
-        published = _figure("articles", rounds)
+        wide.add_feeds()
+        rounds = [
+            (small.published_per_s(), large.published_per_s(), wide.published_per_s()) for _ in range(_ROUNDS)
+        ]
+        published = [
+            _figure("100,000: articles", [(one[0], one[1]) for one in rounds]),
+            _figure("10,000 feeds: articles", [(one[0], one[2]) for one in rounds], beside="with 10 feeds"),
+        ]
         small.open()
         large.open()
-        rounds = [(small.accepts_per_s(), large.accepts_per_s()) for _ in range(_ROUNDS)]
-        accepted = _figure("accepts", rounds)
-    return [published, accepted]
+        accepting = [(small.accepts_per_s(), large.accepts_per_s()) for _ in range(_ROUNDS)]
+        accepted = _figure("100,000: accepts", accepting)
+    return [*published, accepted]
 
 
-def _figure(name: str, rounds: list[tuple[float, float]]) -> Figure:
+def _figure(name: str, rounds: list[tuple[float, float]], *, beside: str = "with 1,000 stored") -> Figure:
     return Figure(
-        name=f"100,000: {name}",
+        name=name,
         value=median(large for _, large in rounds),
         unit="articles/s",
         baseline=median(small for small, _ in rounds),
-        beside="the same with 1,000 stored",
+        beside=f"the same {beside}",
         goal=_FLAT,
     )
 
@@ -78,6 +89,12 @@ class _Archive:
         """Store copies of them."""
         with self._system.sessions.begin() as session:
             multiply(session, _TIMES)
+        self._tidy()
+
+    def add_feeds(self) -> None:
+        """Have 10,000 feeds besides."""
+        with self._system.sessions.begin() as session:
+            add_feeds(session, _FEEDS)
         self._tidy()
 
     def published_per_s(self) -> float:

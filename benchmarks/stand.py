@@ -125,6 +125,11 @@ class System:
         """Start one process of the system: `start("worker", "--concurrency", "1")`."""
         return self.run("workers", *argv)
 
+    @property
+    def newest_child(self) -> Child:
+        """The process that was started last."""
+        return self._children[-1]
+
     def start_web(self) -> str:
         """Start the web process, and return its address once it answers."""
         return self.serve("workers", "web", "--port")

@@ -58,7 +58,7 @@ class Shelf:
     ) -> None:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._paths: dict[UUID, set[str]] = {}
-        self._checks: dict[UUID, set[Check]] = {}
+        self._checks: dict[UUID | None, set[Check]] = {}
         self._most_bytes = most_bytes
         self._good_for_s = good_for_s
         self._bytes = 0
@@ -91,8 +91,12 @@ class Shelf:
             return kept.document if kept else None
 
     @contextmanager
-    def checking(self, label_id: UUID) -> Iterator[Check]:
-        """Enter before the record is looked into; what is found there is kept with `put`."""
+    def checking(self, label_id: UUID | None) -> Iterator[Check]:
+        """Enter before the record is looked into; what is found there is kept with `put`.
+
+        Args:
+            label_id: of the feed; None: it is not known yet, so news of any feed may be of this one.
+        """
         check = Check(begun_at=self._clock())
         with self._lock:
             self._checks.setdefault(label_id, set()).add(check)
@@ -124,7 +128,7 @@ class Shelf:
     def outdate(self, labels: Collection[UUID]) -> list[FeedAddress | PrivateAddress]:
         """Take note of news: these feeds have changed. Return those that somebody has asked for lately."""
         with self._lock:
-            for label in labels:
+            for label in (*labels, None):
                 for check in self._checks.get(label, ()):
                     check.overtaken = True
             kept = [self._kept[path] for label in labels for path in self._paths.get(label, ())]

@@ -45,15 +45,7 @@ class FeedStore:
             return good or self._look(address, self._shelf.last(path))
 
     def _look(self, address: _NamedAddress, last: Document | None) -> Document | None:
-        if last is None:
-            with self._sessions.begin() as session:
-                standing = find_standing(session, address)
-            if standing is None:
-                return None
-            label_id = standing.label_id
-        else:
-            label_id = last.label_id
-        with self._shelf.checking(label_id) as check:
+        with self._shelf.checking(last.label_id if last else None) as check:
             document = self._current(address, last)
             if document is not None:
                 self._shelf.put(document, check)

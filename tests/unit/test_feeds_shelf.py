@@ -115,6 +115,17 @@ def test_news_of_another_feed_in_the_middle_of_a_look_do_not_matter(shelf: Shelf
     assert shelf.good(PATH) == document()
 
 
+def test_any_news_may_be_of_a_feed_that_is_looked_for(shelf: Shelf, clock: Clock) -> None:
+    shelf.trust_news(until=clock.now + 100 * GOOD_FOR_S)
+    with shelf.checking(None) as check:
+        shelf.outdate([LABEL])
+        shelf.put(document(), check)
+
+    clock.now += GOOD_FOR_S
+
+    assert shelf.good(PATH) is None
+
+
 def test_when_news_may_have_been_missed_nothing_is_good(shelf: Shelf, clock: Clock) -> None:
     put(shelf, document())
     with shelf.checking(LABEL) as check:

@@ -5,7 +5,7 @@ What a label has may also be read under a token, which belongs to one reader.
 
 import re
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import ClassVar, Self
 
 from feeds.feed import FeedFormat
 from publisher.labels import LabelKind
@@ -52,37 +52,9 @@ class Places:
         return f"{self.first}-{self.last}"
 
 
-class Address(Protocol):
-    """Where a document is: a feed in one format, or a page of its archive.
-
-    Attributes:
-        stem: the path of the feed without the ending of a format.
-        places: those of a page; None for the feed itself, which has the newest.
-    """
-
-    @property
-    def stem(self) -> str: ...
-    @property
-    def format(self) -> FeedFormat: ...
-    @property
-    def places(self) -> Places | None: ...
-    @property
-    def is_private(self) -> bool: ...
-
-
 def stem_of(kind: LabelKind, slug: str) -> str:
     """Return the path of a label's feed, without the ending of a format."""
     return "/feeds/all" if kind is LabelKind.ALL else f"/feeds/{kind}/{slug}"
-
-
-def path_of(address: Address) -> str:
-    """Return the path of a document: its only address."""
-    return f"{path_within(address, address.places)}.{address.format}"
-
-
-def path_within(address: Address, places: Places | None) -> str:
-    """Return the path of the feed, or of any page of its archive, without the ending of a format."""
-    return f"{address.stem}/archive/{places}" if places else address.stem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +64,9 @@ class FeedAddress:
     Attributes:
         places: those of a page; None for the feed itself, which has the newest.
     """
+
+    is_private: ClassVar = False
+    is_renewed: ClassVar = True
 
     kind: LabelKind
     slug: str
@@ -125,17 +100,15 @@ class FeedAddress:
     @property
     def path(self) -> str:
         """The path of its only address."""
-        return path_of(self)
-
-    @property
-    def is_private(self) -> bool:
-        """Everybody may read it."""
-        return False
+        return f"{path_within(self, self.places)}.{self.format}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrivateAddress:
     """The same under a token: whoever knows the address may read it, and nobody else learns of it."""
+
+    is_private: ClassVar = True
+    is_renewed: ClassVar = False
 
     token: str = field(repr=False)
     format: FeedFormat
@@ -156,15 +129,20 @@ class PrivateAddress:
         return PRIVATE + self.token
 
     @property
-    def is_private(self) -> bool:
-        """Only who knows the token may read it."""
-        return True
+    def path(self) -> str:
+        """The path of its only address."""
+        return f"{path_within(self, self.places)}.{self.format}"
+
+
+def path_within(address: FeedAddress | PrivateAddress, places: Places | None) -> str:
+    """Return the path of the feed, or of any page of its archive, without the ending of a format."""
+    return f"{address.stem}/archive/{places}" if places else address.stem
 
 
 def private_urls(base_url: str, token: str) -> dict[str, str]:
     """Return the addresses that a token opens, by format."""
     formats = {one: PrivateAddress(token=token, format=one) for one in FeedFormat}
-    return {one.value: base_url + path_of(address) for one, address in formats.items()}
+    return {one.value: base_url + address.path for one, address in formats.items()}
 
 
 def _places(found: re.Match[str]) -> Places | None:

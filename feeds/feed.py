@@ -38,6 +38,7 @@ class Feed:
     Attributes:
         uri: the permanent id, the same whatever the host; only Atom shows it.
         url: where it is served, without the ending of a format: `https://…/feeds/all`.
+        query: what stands behind that ending: `?q=…`.
         previous: where what is older is served, the same way; None if nothing is (RFC 5005, section 4).
         archive_of: the feed whose archive this is a page of; None: it is no such page.
         hub: where readers ask to be sent what is new (WebSub); None if nowhere.
@@ -56,6 +57,7 @@ class Feed:
     author: str
     language: str
     updated: datetime
+    query: str = ""
     description: str = ""
     previous: str | None = None
     archive_of: str | None = None
@@ -64,7 +66,11 @@ class Feed:
     def links(self, feed_format: FeedFormat) -> Mapping[str, str]:
         """Return the addresses of this document and of its neighbours in one format, by relation."""
         places = {"self": self.url, "prev-archive": self.previous, "current": self.archive_of}
-        return {relation: f"{url}.{feed_format}" for relation, url in places.items() if url is not None}
+        return {
+            relation: f"{url}.{feed_format}{self.query}"
+            for relation, url in places.items()
+            if url is not None
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

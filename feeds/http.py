@@ -3,20 +3,24 @@
 Nobody needs a key. Whether a copy is still good is answered by one indexed look-up, without a body.
 """
 
-from typing import Any
+from threading import BoundedSemaphore
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
+from feeds.address import Address
 from feeds.answers import FOR_EVERYBODY, page_answer, preflight_answer
 from feeds.catalog import PRIVATE, FeedAddress, PrivateAddress
 from feeds.feed import FeedFormat
 from feeds.pages import Pages, load_article, load_front
+from feeds.search.address import SearchAddress
+from feeds.search.query import NotASearch, parse_search
 from feeds.serving.answer import Asked, answer_with
 from feeds.serving.store import CACHING, FeedStore
 from feeds.style import FeedStyle
 from publisher.api.context import ApiContext
 from publisher.api.parameters import id_of_path
-from publisher.api.problems import Problem, Refused
+from publisher.api.problems import Problem, Refused, refused_parameter, unavailable
 from publisher.labels import LabelKind
 
 _KINDS = ", ".join(kind for kind in LabelKind if kind is not LabelKind.ALL)
@@ -31,18 +35,54 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     304: {"description": "Nothing changed (`If-None-Match`, else `If-Modified-Since`)."},
     404: {"description": "There is no such feed."},
 }
+_RESPONSES_TO_SEARCHES: dict[int | str, dict[str, Any]] = {
+    **_RESPONSES,
+    200: {"description": "What was found, the newest first; maybe nothing.", "content": _EVERY_FORMAT},
+    404: {"description": "There is no such format."},
+    429: {"description": "Too many searches at once; `Retry-After`."},
+}
+# Half of the threads that there are: the others are for those who publish, whatever is searched for.
+_SEARCHES_AT_ONCE = 20
+_Q = 'Words that all have to be there, "phrases", and -words or -"phrases" that must not.'
+_CATEGORY = "Slug or name; of several, one has to be the article's."
+_LANG = "Of the article, such as `vi` (BCP 47)."
 
 
 def feeds_router(store: FeedStore) -> APIRouter:
     """Return the routes of feeds, in every format: `/feeds/all.atom`, `/feeds/category/xa-hoi.json`.
 
     A feed has one address a format: a slug that is not in its folded form is unknown, and so is whatever
-    is no format. Pages of archives lie beside them: `/feeds/all/archive/1-50.atom`.
+    is no format. Pages of archives lie beside them: `/feeds/all/archive/1-50.atom`. A search has its feed
+    at any address that says it, and says which of them is its own: `/feeds/search.atom?q=…`.
     """
     router = APIRouter(tags=["Feeds"])
+    searching = BoundedSemaphore(_SEARCHES_AT_ONCE)
 
     def feed(request: Request) -> Response:
-        return _feed(request, store)
+        path = request.url.path
+        private = path.startswith(PRIVATE)
+        return _feed(request, store, (PrivateAddress if private else FeedAddress).parse(path))
+
+    @router.get("/feeds/search.{ending}", response_class=Response, responses=_RESPONSES_TO_SEARCHES)
+    def search(
+        request: Request,
+        ending: str,
+        category: Annotated[list[str], Query(description=_CATEGORY, default_factory=list)],
+        q: Annotated[str, Query(description=_Q)] = "",
+        lang: Annotated[str, Query(description=_LANG)] = "",
+    ) -> Response:
+        if ending not in list(FeedFormat):
+            raise _unknown(request)
+        try:
+            asked = parse_search(q, category, lang)
+        except NotASearch as error:
+            raise refused_parameter(error.parameter, error.detail) from error
+        if not searching.acquire(blocking=False):
+            raise Refused(unavailable("too many searches at once, try again", status=429))
+        try:
+            return _feed(request, store, SearchAddress(search=asked, format=FeedFormat(ending)))
+        finally:
+            searching.release()
 
     for path in (*_PUBLIC_PATHS, *_PRIVATE_PATHS):
         router.get(path, response_class=Response, responses=_RESPONSES)(feed)
@@ -85,9 +125,7 @@ def _unknown(request: Request) -> Refused:
     return Refused(Problem(status=404, detail=detail, headers={**FOR_EVERYBODY, "Cache-Control": CACHING}))
 
 
-def _feed(request: Request, store: FeedStore) -> Response:
-    path = request.url.path
-    address = PrivateAddress.parse(path) if path.startswith(PRIVATE) else FeedAddress.parse(path)
+def _feed(request: Request, store: FeedStore, address: Address | None) -> Response:
     document = store.document(address) if address else None
     if document is None:
         raise _unknown(request)

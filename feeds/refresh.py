@@ -1,4 +1,4 @@
-"""Stage 4a: render an article's fragments once, give it its places, and mark the feeds that carry it."""
+"""Stage 4a: render an article's fragments and words once, give it its places, mark the feeds with it."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,12 +10,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from feeds.entries import Entry, render_entry
+from feeds.search.index import search_document
 from feeds.style import FeedStyle
 from publisher.archive import Archive
 from publisher.article import PublicArticle
 from publisher.feed_state import mark_changed, place
 from publisher.outbox.obligation import Done, Fate, Obligation
-from publisher.schema import ArticleRow, EntryRow
+from publisher.schema import ArticleRow, ArticleSearchRow, EntryRow, Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +33,15 @@ class Showing:
 
 @dataclass(frozen=True, kw_only=True)
 class Rendered:
-    """An article's fragments, or None for one that readers may not see any more."""
+    """An article's fragments, or None for one that readers may not see any more.
+
+    Attributes:
+        found_by: the literal of a tsvector.
+    """
 
     sequence: int
     entry: Entry | None
+    found_by: str = ""
 
 
 def load_articles(
@@ -58,7 +64,7 @@ def load_articles(
 
 
 def render(showing: Showing | None, *, style: FeedStyle) -> Rendered:
-    """Return the fragments of one article."""
+    """Return the fragments of one article, and what it is found by."""
     if showing is None:
         return Rendered(sequence=0, entry=None)
     entry = render_entry(
@@ -67,11 +73,11 @@ def render(showing: Showing | None, *, style: FeedStyle) -> Rendered:
         base_url=style.base_url,
         feed_author=style.author,
     )
-    return Rendered(sequence=showing.article.sequence, entry=entry)
+    return Rendered(sequence=showing.article.sequence, entry=entry, found_by=search_document(showing.article))
 
 
 def store_entries(session: Session, results: Mapping[Obligation, Rendered]) -> dict[Obligation, Fate]:
-    """Store the fragments of what is still public as it was rendered, and mark the feeds concerned."""
+    """Store fragments and words of what is still public as it was rendered, and mark the feeds concerned."""
     public = dict(
         session.execute(
             select(ArticleRow.id, ArticleRow.public_revision)
@@ -86,23 +92,29 @@ def store_entries(session: Session, results: Mapping[Obligation, Rendered]) -> d
         for one, rendered in results.items()
         if rendered.entry is not None and public.get(one.subject) == rendered.sequence
     }
-    rows = {one.subject: _row(one.subject, results[one].sequence, entry) for one, entry in current.items()}
-    if rows:
-        new = insert(EntryRow)
-        session.execute(
-            new.on_conflict_do_update(
-                index_elements=[EntryRow.article_id],
-                set_={name: new.excluded[name] for name in ("sequence", "updated", "atom", "rss", "json")},
-            ),
-            [rows[identifier] for identifier in sorted(rows)],
-        )
+    entries = {
+        one.subject: _entry(one.subject, results[one].sequence, entry) for one, entry in current.items()
+    }
+    words = {one.subject: _words(one.subject, results[one]) for one in current}
+    _upsert(session, EntryRow, entries)
+    _upsert(session, ArticleSearchRow, words)
     labels = {UUID(label) for one in results for label in one.data["labels"]}
     mark_changed(session, labels)
-    place(session, rows, labels)
+    place(session, entries, labels)
     return {one: Done(outcome="rendered" if one in current else "left out") for one in results}
 
 
-def _row(article_id: UUID, sequence: int, entry: Entry) -> dict[str, object]:
+def _upsert(session: Session, row: type[Row], values: Mapping[UUID, Mapping[str, object]]) -> None:
+    """Store a row an article, in the order of articles, instead of those before."""
+    if not values:
+        return
+    new = insert(row)
+    others = {name: new.excluded[name] for name in next(iter(values.values())) if name != "article_id"}
+    statement = new.on_conflict_do_update(index_elements=["article_id"], set_=others)
+    session.execute(statement, [values[identifier] for identifier in sorted(values)])
+
+
+def _entry(article_id: UUID, sequence: int, entry: Entry) -> Mapping[str, object]:
     return {
         "article_id": article_id,
         "sequence": sequence,
@@ -111,3 +123,7 @@ def _row(article_id: UUID, sequence: int, entry: Entry) -> dict[str, object]:
         "rss": entry.rss,
         "json": entry.json,
     }
+
+
+def _words(article_id: UUID, rendered: Rendered) -> Mapping[str, object]:
+    return {"article_id": article_id, "sequence": rendered.sequence, "document": rendered.found_by}

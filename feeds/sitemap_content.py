@@ -11,9 +11,9 @@ from sqlalchemy import FromClause, Select, func, select, true
 from sqlalchemy.orm import Session
 
 from feeds.catalog import FeedAddress
-from feeds.content import find_standing
 from feeds.feed import FeedFormat
 from feeds.sitemaps import MOST_SITEMAPS, NEWS_AGE, NEWS_LENGTH, SITEMAP_LENGTH, ListedArticle, News
+from feeds.standing import find_standing
 from publisher.labels import LabelKind
 from publisher.schema import ArticleLabelRow, ArticleRow, RevisionRow
 

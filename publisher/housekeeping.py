@@ -1,6 +1,7 @@
 """What has to be done now and then, whatever comes in: room for the coming days, and what is old dropped."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -14,6 +15,7 @@ from publisher.briefly import Hindered, briefly
 from publisher.events import EventType
 from publisher.outbox.emit import emit
 from publisher.outbox.obligation import Fate, Obligation, Postponed
+from publisher.outdated import owe_outdated
 from publisher.partitions import prepare_partitions
 from publisher.prune.parts import START, Place
 from publisher.prune.retention import Retention
@@ -58,7 +60,8 @@ def keep_house(
 ) -> dict[Obligation, Fate]:
     """Prepare what the coming days need, forget a slice of old answers, and prune a slice of what is old.
 
-    Due again in an hour, or at once while there is more; soon, when somebody reads the tables all the time.
+    Now and then owe a slice of what an older version of the code has stored for readers. Due again in an
+    hour, or at once while there is more; soon, when somebody reads the tables all the time.
     """
     at = session.scalar(select(func.now()))
     assert at is not None
@@ -69,7 +72,9 @@ def keep_house(
         return dict.fromkeys(obligations, again)
     if _forget_answers(session, before=at - ANSWERS_KEPT) == _SLICE:
         return {one: Postponed() for one in obligations}
-    return {one: _prune(session, one.data, retention, at) for one in obligations}
+    soon = owe_outdated(session) if any(_PART not in one.data for one in obligations) else None
+    fates = {one: _prune(session, one.data, retention, at) for one in obligations}
+    return {one: _sooner(fate, at + soon) if soon else fate for one, fate in fates.items()}
 
 
 def _room_made(session: Session, at: datetime) -> Room:
@@ -105,6 +110,10 @@ def _prune(session: Session, data: Mapping[str, Any], retention: Retention, at: 
             _STEP: done.place.step,
         },
     )
+
+
+def _sooner(fate: Postponed, at: datetime) -> Postponed:
+    return replace(fate, at=min(fate.at, at)) if fate.at else fate
 
 
 def _rests(data: Mapping[str, Any], at: datetime) -> bool:

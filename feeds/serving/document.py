@@ -11,7 +11,7 @@ from uuid import UUID
 
 import brotli
 
-from feeds.catalog import FeedAddress, PrivateAddress
+from feeds.address import Address
 from feeds.serving.conditional import SETTLED, Coding, entity_tag, last_modified
 
 # Level 5 packs almost as small as 9, in a quarter of the time; Brotli's 4 is smaller still, and quicker.
@@ -53,7 +53,7 @@ class Document:
         headers: of every answer with it, whatever the coding.
     """
 
-    address: FeedAddress | PrivateAddress
+    address: Address
     label_id: UUID
     generation: int
     changed_at: datetime

@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from feeds.catalog import PRIVATE, PrivateAddress
+from feeds.search.address import SEARCH_PATH
 from feeds.serving.answer import Asked, answer_with
 from feeds.serving.document import Document
 from feeds.serving.shelf import Shelf
@@ -26,7 +27,7 @@ class FeedFront:
         if scope["type"] != "http" or scope["method"] != "GET" or not scope["path"].startswith("/feeds/"):
             await self._app(scope, receive, send)
             return
-        document = await self._found(scope["path"])
+        document = await self._found(_key(scope))
         if document is None or not await _answered(document, scope, send):
             await self._app(scope, receive, send)
 
@@ -41,6 +42,12 @@ class FeedFront:
         except SQLAlchemyError:
             return None  # the application tells why
         return kept if standing is not None and standing.generation == kept.generation else None
+
+
+def _key(scope: Scope) -> str:
+    """Return what the document is kept under; the address of a search goes on behind the question mark."""
+    path: str = scope["path"]
+    return f"{path}?{scope['query_string'].decode('latin-1')}" if path.startswith(SEARCH_PATH) else path
 
 
 async def _answered(document: Document, scope: Scope, send: Send) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from feeds.catalog import FeedAddress, PrivateAddress, path_of
+from feeds.address import Address
 from feeds.serving.shelf import GOOD_FOR_S, Shelf
 from feeds.serving.store import FeedStore
 from publisher.hindrance import hindrance_of
@@ -21,7 +21,7 @@ class Renewal:
     def __init__(self, store: FeedStore, shelf: Shelf) -> None:
         self._store = store
         self._shelf = shelf
-        self._wanted: dict[str, FeedAddress | PrivateAddress] = {}
+        self._wanted: dict[str, Address] = {}
         self._something = threading.Condition()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="renewal", daemon=True)
@@ -41,7 +41,7 @@ class Renewal:
         watched = self._shelf.outdate(labels)
         if watched:
             with self._something:
-                self._wanted.update((path_of(address), address) for address in watched)
+                self._wanted.update((address.path, address) for address in watched)
                 self._something.notify()
 
     def _run(self) -> None:
@@ -57,7 +57,7 @@ class Renewal:
             # What changes meanwhile waits for the next round: no document is made twice in this time.
             time.sleep(GOOD_FOR_S)
 
-    def _renew(self, address: FeedAddress | PrivateAddress) -> None:
+    def _renew(self, address: Address) -> None:
         try:
             self._store.renewed(address)
         except Exception as error:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from feeds.catalog import FeedAddress, PrivateAddress, path_of
+from feeds.address import Address
 from feeds.serving.document import Document
 
 GOOD_FOR_S = 0.25
@@ -111,7 +111,7 @@ class Shelf:
 
     def put(self, document: Document, check: Check) -> None:
         """Keep a document instead of the one before it; forget what nobody asked for the longest."""
-        path = path_of(document.address)
+        path = document.address.path
         with self._lock:
             before = self._remove(path)
             self._kept[path] = _Kept(
@@ -125,8 +125,8 @@ class Shelf:
             while self._bytes > self._most_bytes:
                 self._remove(next(iter(self._kept)))
 
-    def outdate(self, labels: Collection[UUID]) -> list[FeedAddress | PrivateAddress]:
-        """Take note of news: these feeds have changed. Return those that somebody has asked for lately."""
+    def outdate(self, labels: Collection[UUID]) -> list[Address]:
+        """Take note of news: these feeds have changed. Return those that are to be made anew."""
         with self._lock:
             for label in (*labels, None):
                 for check in self._checks.get(label, ()):
@@ -135,7 +135,8 @@ class Shelf:
             for one in kept:
                 one.is_old = True
             since = self._clock() - WATCHED_S
-            return [one.document.address for one in kept if one.asked_at > since]
+            asked_for = (one.document.address for one in kept if one.asked_at > since)
+            return [address for address in asked_for if address.is_renewed]
 
     def outdate_all(self) -> None:
         """Take note that news may have been missed."""

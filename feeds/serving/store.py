@@ -2,13 +2,18 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
-from feeds.catalog import FeedAddress, PrivateAddress, path_of
-from feeds.content import Standing, document_of, find_standing, read_content
+from sqlalchemy.orm import Session
+
+from feeds.address import Address
+from feeds.content import FeedContent, document_of, read_content
+from feeds.search.address import SearchAddress
+from feeds.search.finding import read_found
 from feeds.serving.document import Document
 from feeds.serving.shelf import Shelf
+from feeds.standing import Standing, find_standing
 from feeds.style import FeedStyle
 from publisher.database import Sessions
 
@@ -16,7 +21,8 @@ CACHING = "public, max-age=0, must-revalidate"
 """Caches may keep everything and have to ask each time, so that a takedown holds for them, too, at once."""
 
 _PRIVATE_CACHING = "private, max-age=0, must-revalidate"
-_NamedAddress = FeedAddress | PrivateAddress
+# A search may keep its connection for some seconds: most of them are for those who publish, and for feeds.
+_SEARCHES_AT_ONCE = 6
 
 
 class FeedStore:
@@ -27,43 +33,49 @@ class FeedStore:
         self._style = style
         self._shelf = shelf
         self._turns = _Turns()
+        self._searching = threading.Semaphore(_SEARCHES_AT_ONCE)
 
-    def document(self, address: _NamedAddress) -> Document | None:
+    def document(self, address: Address) -> Document | None:
         """Return the document at an address, or None if there is no such feed.
 
         Whether a token is good is asked of the record each time.
         """
-        good = None if address.is_private else self._shelf.good(path_of(address))
+        good = None if address.is_private else self._shelf.good(address.path)
         return good or self.renewed(address)
 
-    def renewed(self, address: _NamedAddress) -> Document | None:
+    def renewed(self, address: Address) -> Document | None:
         """Return the same, without taking note that a reader asks for it."""
-        path = path_of(address)
         # One at a time: who waits finds what the first has made, and keeps no connection meanwhile.
-        with self._turns.of(path):
-            good = None if address.is_private else self._shelf.peek(path)
-            return good or self._look(address, self._shelf.last(path))
+        with self._turns.of(address.path):
+            good = None if address.is_private else self._shelf.peek(address.path)
+            if good is not None:
+                return good
+            with self._searching if isinstance(address, SearchAddress) else nullcontext():
+                return self._look(address, self._shelf.last(address.path))
 
-    def _look(self, address: _NamedAddress, last: Document | None) -> Document | None:
+    def _look(self, address: Address, last: Document | None) -> Document | None:
         with self._shelf.checking(last.label_id if last else None) as check:
             document = self._current(address, last)
             if document is not None:
                 self._shelf.put(document, check)
         return document
 
-    def _current(self, address: _NamedAddress, last: Document | None) -> Document | None:
+    def _current(self, address: Address, last: Document | None) -> Document | None:
         with self._sessions.begin() as session:
             standing = find_standing(session, address)
             if standing is None:
                 return None
             if last is not None and last.generation == standing.generation:
                 return last
-            content = read_content(session, standing, address, style=self._style)
+            content = self._read(session, standing, address)
         return self._made(standing, address, document_of(content, self._style), last)
 
-    def _made(
-        self, standing: Standing, address: _NamedAddress, body: bytes, last: Document | None
-    ) -> Document:
+    def _read(self, session: Session, standing: Standing, address: Address) -> FeedContent:
+        if isinstance(address, SearchAddress):
+            return read_found(session, standing, address, style=self._style)
+        return read_content(session, standing, address, style=self._style)
+
+    def _made(self, standing: Standing, address: Address, body: bytes, last: Document | None) -> Document:
         if last is not None and last.body == body:
             # What is packed of it is good, too.
             return replace(last, generation=standing.generation, changed_at=standing.changed_at)
@@ -76,8 +88,8 @@ class FeedStore:
             headers=self._headers(address),
         )
 
-    def _headers(self, address: _NamedAddress) -> dict[str, str]:
-        url = f"{self._style.base_url}{path_of(address)}"
+    def _headers(self, address: Address) -> dict[str, str]:
+        url = f"{self._style.base_url}{address.path}"
         headers = {
             "link": f'<{url}>; rel="self"; type="{address.format.media_type}"',
             "vary": "Accept-Encoding",

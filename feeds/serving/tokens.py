@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Mapping
 
-from feeds.content import Standing, find_private_standings
+from feeds.standing import Standing, find_private_standings
 from publisher.database import Sessions
 
 Found = Standing | None

@@ -11,7 +11,7 @@ from publisher.schema.delivery import (
     SenderRow,
     ShardLeaseRow,
 )
-from publisher.schema.feed import EntryRow, FeedRow, PrivateFeedRow, TombstoneRow
+from publisher.schema.feed import ArticleSearchRow, EntryRow, FeedRow, PrivateFeedRow, TombstoneRow
 from publisher.schema.outbox import EventRow, EventTaskRow, PauseRow, StepRow
 from publisher.schema.row import Row
 
@@ -20,6 +20,7 @@ __all__ = [
     "ArticleKeyRow",
     "ArticleLabelRow",
     "ArticleRow",
+    "ArticleSearchRow",
     "AttemptRow",
     "DeliveryRow",
     "EndpointRow",

@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from publisher.schema.row import BigInt, Row
@@ -20,6 +21,24 @@ class EntryRow(Row):
     atom: Mapped[str]
     rss: Mapped[str]
     json: Mapped[str]
+
+
+class ArticleSearchRow(Row):
+    """What a public article is found by; it goes with the entry, whoever takes that away.
+
+    Attributes:
+        sequence: of the revision; another one than the entry's: an older version of the code made the entry.
+        document: words without and with their marks, and what else narrows a search (feeds/search/index.py).
+    """
+
+    __tablename__ = "article_search"
+    __table_args__ = (Index("article_search_document", "document", postgresql_using="gin"),)
+
+    article_id: Mapped[UUID] = mapped_column(
+        ForeignKey("entry.article_id", ondelete="CASCADE"), primary_key=True
+    )
+    sequence: Mapped[int]
+    document: Mapped[str] = mapped_column(TSVECTOR)
 
 
 class TombstoneRow(Row):

@@ -13,8 +13,9 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from feeds.catalog import FeedAddress
-from feeds.content import document_of, find_standing, read_content
+from feeds.content import document_of, read_content
 from feeds.feed import FeedFormat
+from feeds.standing import find_standing
 from feeds.style import FeedStyle
 from publisher.events import EventType
 from publisher.labels import LabelKind

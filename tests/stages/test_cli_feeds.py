@@ -3,7 +3,7 @@
 import pytest
 
 from feeds.catalog import PrivateAddress
-from feeds.content import find_standing
+from feeds.standing import find_standing
 from publisher.database import Sessions
 from tests.stages.command import Publisher
 

@@ -1,0 +1,80 @@
+"""What is in memory is given to who asks for exactly that, and to nobody else."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse
+
+from feeds.address import Address
+from feeds.catalog import FeedAddress
+from feeds.feed import FeedFormat
+from feeds.search.address import SearchAddress
+from feeds.search.query import parse_search
+from feeds.serving.conditional import Coding
+from feeds.serving.document import Document
+from feeds.serving.front import FeedFront
+from feeds.serving.shelf import Shelf
+from publisher.ids import new_id
+from publisher.labels import LabelKind
+
+ALL = FeedAddress(kind=LabelKind.ALL, slug="all", format=FeedFormat.ATOM)
+FOUND = SearchAddress(search=parse_search("mưa to", ["xa-hoi"]), format=FeedFormat.ATOM)
+LABEL = new_id()
+
+
+def kept(*addresses: Address) -> Shelf:
+    """Return a shelf with a good document at each address, which holds just that address."""
+    shelf = Shelf(1_000_000, good_for_s=1_000)
+    for address in addresses:
+        document = Document(
+            address=address,
+            label_id=LABEL,
+            generation=1,
+            changed_at=datetime(2021, 11, 23, tzinfo=UTC),
+            body=address.path.encode(),
+            headers={},
+        )
+        document.coded(Coding.IDENTITY)
+        with shelf.checking(LABEL) as check:
+            shelf.put(document, check)
+    return shelf
+
+
+def asked(shelf: Shelf, path: str) -> str:
+    """Return what is answered; `application` if it is not from memory."""
+
+    async def ask() -> str:
+        front = FeedFront(PlainTextResponse("application"), shelf=shelf)
+        headers = {"accept-encoding": "identity"}
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(front), base_url="http://front", headers=headers
+        ) as client:
+            return (await client.get(path)).text
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("address", [ALL, FOUND])
+def test_who_asks_for_its_address_gets_it(address: Address) -> None:
+    assert asked(kept(ALL, FOUND), address.path) == address.path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/feeds/search.atom",
+        "/feeds/search.atom?q=m%C6%B0a",
+        "/feeds/search.atom?category=xa-hoi&q=m%C6%B0a%20to&x=y",
+        "/feeds/search.atom?q=m%C6%B0a%20to&category=xa-hoi",
+        "/feeds/search.atom%3Fcategory=xa-hoi&q=m%25C6%25B0a%2520to",
+        "/feeds/search.rss?category=xa-hoi&q=m%C6%B0a%20to",
+    ],
+)
+def test_other_addresses_of_a_search_are_left_to_the_application(path: str) -> None:
+    assert asked(kept(ALL, FOUND), path) == "application"
+
+
+def test_what_a_search_has_found_is_not_made_anew_before_somebody_asks() -> None:
+    assert kept(ALL, FOUND).outdate([LABEL]) == [ALL]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from fastapi import Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 
+from feeds.catalog import PRIVATE
 from feeds.pages import Pages
 from feeds.serving.answer import Asked
 from feeds.serving.conditional import Coding, entity_tag, is_current, prefers_html
@@ -65,9 +66,10 @@ def file_answer(
     return Response(pack(body, coding), headers={**kept, "Content-Type": content_type})
 
 
-def preflight_answer() -> Response:
+def preflight_answer(request: Request) -> Response:
     """Return what browsers ask before a script of another page may send conditions of its own."""
-    return Response(status_code=204, headers=_ASKED_BEFORE)
+    allowed = {} if request.url.path.startswith(PRIVATE) else _ASKED_BEFORE
+    return Response(status_code=204, headers=allowed)
 
 
 def _problem_page(request: Request, pages: Pages, problem: Problem) -> Response:

@@ -66,7 +66,6 @@ class FeedAddress:
     """
 
     is_private: ClassVar = False
-    is_renewed: ClassVar = True
 
     kind: LabelKind
     slug: str
@@ -91,6 +90,11 @@ class FeedAddress:
             format=FeedFormat(found["format"]),
             places=places,
         )
+
+    @property
+    def is_renewed(self) -> bool:
+        """Whether it is made anew before anybody asks; pages of archives change seldom, and are many."""
+        return self.places is None
 
     @property
     def stem(self) -> str:

@@ -1,9 +1,11 @@
 """Directories over HTTP, for people and for programs: which feeds there are, and which articles."""
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from threading import BoundedSemaphore
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from feeds.answers import FOR_EVERYBODY, file_answer, page_answer
 from feeds.directory import DirectoryPart, EveryFeed, read_directory, read_every_feed
@@ -18,7 +20,7 @@ from feeds.sitemaps import article_sitemap, news_sitemap, sitemap_index
 from feeds.style import FeedStyle
 from feeds.words import words_for
 from publisher.api.context import ApiContext
-from publisher.api.problems import Problem, Refused
+from publisher.api.problems import Problem, Refused, unavailable
 
 _TEXT = "text/plain"
 # What needs a key or a token is nobody's to find by chance.
@@ -30,14 +32,35 @@ Sitemap: {base_url}/sitemap.xml
 """
 
 
+# Each walks through thousands of rows: most connections are for those who publish, and for feeds.
+_AT_ONCE = 4
+
+
 def directories_router(context: ApiContext) -> APIRouter:
-    """Return the routes of what there is: `/feeds`, `/feeds.opml`, sitemaps, `/robots.txt`."""
-    router = APIRouter(tags=["Directories"])
+    """Return the routes of what there is: `/feeds`, `/feeds.opml`, sitemaps, `/robots.txt`.
+
+    A few are made at once; whoever comes on top is asked to come back.
+    """
+    router = APIRouter(tags=["Directories"], dependencies=[Depends(_few_at_once(_AT_ONCE))])
     style = FeedStyle.of(context.settings)
     _add_page(router, context, style)
     _add_files(router, context, style)
     _add_sitemaps(router, context, style)
     return router
+
+
+def _few_at_once(most: int) -> Callable[[], Iterator[None]]:
+    being_made = BoundedSemaphore(most)
+
+    def enter() -> Iterator[None]:
+        if not being_made.acquire(blocking=False):
+            raise Refused(unavailable("too many lists are being made, try again", status=429))
+        try:
+            yield
+        finally:
+            being_made.release()
+
+    return enter
 
 
 def _add_page(router: APIRouter, context: ApiContext, style: FeedStyle) -> None:

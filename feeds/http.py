@@ -1,6 +1,6 @@
 """What readers meet over HTTP: feeds, the index, the articles.
 
-Nobody needs a key. Whether a copy is still good is answered by one indexed look-up, without a body.
+Nobody needs a key.
 """
 
 from threading import BoundedSemaphore
@@ -42,7 +42,7 @@ _RESPONSES_TO_SEARCHES: dict[int | str, dict[str, Any]] = {
     429: {"description": "Too many searches at once; `Retry-After`."},
 }
 # Half of the threads that there are: the others are for those who publish, whatever is searched for.
-_SEARCHES_AT_ONCE = 20
+_THREADS_FOR_SEARCHES = 20
 _Q = 'Words that all have to be there, "phrases", and -words or -"phrases" that must not.'
 _CATEGORY = "Slug or name; of several, one has to be the article's."
 _LANG = "Of the article, such as `vi` (BCP 47)."
@@ -56,7 +56,7 @@ def feeds_router(store: FeedStore) -> APIRouter:
     at any address that says it, and says which of them is its own: `/feeds/search.atom?q=…`.
     """
     router = APIRouter(tags=["Feeds"])
-    searching = BoundedSemaphore(_SEARCHES_AT_ONCE)
+    searching = BoundedSemaphore(_THREADS_FOR_SEARCHES)
 
     def feed(request: Request) -> Response:
         path = request.url.path
@@ -86,7 +86,7 @@ def feeds_router(store: FeedStore) -> APIRouter:
 
     for path in (*_PUBLIC_PATHS, *_PRIVATE_PATHS):
         router.get(path, response_class=Response, responses=_RESPONSES)(feed)
-    for path in _PUBLIC_PATHS:
+    for path in ("/feeds/search.{ending}", *_PUBLIC_PATHS):
         router.options(path, include_in_schema=False)(preflight_answer)
     return router
 
@@ -122,6 +122,10 @@ def pages_router(context: ApiContext) -> APIRouter:
 def _unknown(request: Request) -> Refused:
     expected = f"expected /feeds/all or /feeds/<kind>/<slug> (kinds: {_KINDS}), then .atom, .rss or .json"
     detail = f"{request.url.path[:300]}: there is no such feed; {expected}"
+    if request.url.path.startswith(PRIVATE):
+        return Refused(
+            Problem(status=404, detail="there is no such feed", headers={"Cache-Control": "private"})
+        )
     return Refused(Problem(status=404, detail=detail, headers={**FOR_EVERYBODY, "Cache-Control": CACHING}))
 
 

@@ -16,7 +16,7 @@ from publisher.archive import Archive
 from publisher.article import PublicArticle
 from publisher.feed_state import mark_changed, place
 from publisher.outbox.obligation import Done, Fate, Obligation
-from publisher.schema import ArticleRow, ArticleSearchRow, EntryRow, Row
+from publisher.schema import ArticleLabelRow, ArticleRow, ArticleSearchRow, EntryRow, Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +98,16 @@ def store_entries(session: Session, results: Mapping[Obligation, Rendered]) -> d
     words = {one.subject: _words(one.subject, results[one]) for one in current}
     _upsert(session, EntryRow, entries)
     _upsert(session, ArticleSearchRow, words)
-    labels = {UUID(label) for one in results for label in one.data["labels"]}
+    labels = {UUID(label) for one in results for label in one.data["labels"]} | _borne(session, entries)
     mark_changed(session, labels)
     place(session, entries, labels)
     return {one: Done(outcome="rendered" if one in current else "left out") for one in results}
+
+
+def _borne(session: Session, articles: Collection[UUID]) -> set[UUID]:
+    """Return the labels of articles now: an event tells those of its own revision."""
+    of_them = select(ArticleLabelRow.label_id).where(ArticleLabelRow.article_id.in_(articles))
+    return set(session.scalars(of_them)) if articles else set()
 
 
 def _upsert(session: Session, row: type[Row], values: Mapping[UUID, Mapping[str, object]]) -> None:

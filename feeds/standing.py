@@ -50,11 +50,8 @@ def find_private_standings(session: Session, tokens: Collection[str]) -> dict[st
     rows = session.execute(
         _PRIVATE_STANDING.add_columns(PrivateFeedRow.digest).where(PrivateFeedRow.digest.in_(digests))
     )
-    found = {digests[row.digest]: row._asdict() for row in rows}
-    return {
-        token: Standing(**{name: value for name, value in row.items() if name != "digest"})
-        for token, row in found.items()
-    }
+    standings = {row.digest: row._asdict() for row in rows}
+    return {digests[standing.pop("digest")]: Standing(**standing) for standing in standings.values()}
 
 
 _STANDING = select(

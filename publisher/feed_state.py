@@ -4,7 +4,7 @@ A feed's row is locked from its first change in a transaction to the commit, in 
 generations and places are in the order of commits, and whoever has seen one has seen all before it.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, text, update
@@ -15,8 +15,6 @@ from sqlalchemy.orm import Session
 from publisher.database import Channel
 from publisher.schema import FeedRow
 
-# A notification holds less than 8,000 bytes, and a label takes 33 of them.
-_LABELS_A_NOTIFICATION = 200
 _PLACE = text(
     """
     WITH came AS (
@@ -38,8 +36,20 @@ _PLACE = text(
 ).bindparams(*(bindparam(name, type_=ARRAY(UUID_COLUMN(as_uuid=True))) for name in ("articles", "labels")))
 
 
-def mark_changed(session: Session, labels: Collection[UUID]) -> None:
-    """Take note that these feeds show something else from the commit on, and tell who serves them."""
+AT_ONCE = "!"
+"""Stands behind a feed's name on the channel when what is kept of it must not be shown any more."""
+
+_TELL = text("SELECT pg_notify(:channel, label) FROM unnest(CAST(:labels AS text[])) AS label")
+
+
+def mark_changed(session: Session, labels: Collection[UUID], *, at_once: bool = False) -> None:
+    """Take note that these feeds show something else from the commit on.
+
+    A trigger tells who serves them: `feed_changes`, on the channel `feeds`, by the hexadecimal label.
+
+    Args:
+        at_once: whether what is kept of them must not be shown for another moment.
+    """
     if not labels:
         return
     session.execute(
@@ -48,15 +58,16 @@ def mark_changed(session: Session, labels: Collection[UUID]) -> None:
         .order_by(FeedRow.label_id)
         .with_for_update()
     )
+    # Of two transactions the one that began later may end first.
+    later = func.greatest(FeedRow.changed_at, func.clock_timestamp())
     session.execute(
         update(FeedRow)
         .where(FeedRow.label_id.in_(labels))
-        .values(generation=FeedRow.generation + 1, changed_at=func.now())
+        .values(generation=FeedRow.generation + 1, changed_at=later)
     )
-    told = [label.hex for label in sorted(labels)]
-    for first in range(0, len(told), _LABELS_A_NOTIFICATION):
-        payload = ",".join(told[first : first + _LABELS_A_NOTIFICATION])
-        session.execute(select(func.pg_notify(Channel.FEEDS, payload)))
+    if at_once:
+        told = [label.hex + AT_ONCE for label in sorted(labels)]
+        session.execute(_TELL, {"channel": Channel.FEEDS, "labels": told})
 
 
 def place(session: Session, articles: Collection[UUID], labels: Collection[UUID]) -> None:
@@ -66,8 +77,3 @@ def place(session: Session, articles: Collection[UUID], labels: Collection[UUID]
     """
     if articles and labels:
         session.execute(_PLACE, {"articles": sorted(articles), "labels": sorted(labels)})
-
-
-def labels_told(payload: str) -> Iterator[UUID]:
-    """Return the feeds that a notification of the channel names."""
-    return (UUID(label) for label in payload.split(",") if label)

@@ -65,7 +65,7 @@ def _leave_feeds(session: Session, article: ArticleRow) -> list[UUID]:
     session.execute(delete(EntryRow).where(EntryRow.article_id == article.id))
     if not labels:
         return []
-    mark_changed(session, labels)
+    mark_changed(session, labels, at_once=True)
     tombstones = [
         {
             "label_id": label,

@@ -2,16 +2,20 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from uuid import UUID
+
+import structlog
 
 from feeds.serving.renewal import Renewal
 from feeds.serving.shelf import Shelf
 from feeds.serving.store import FeedStore
 from publisher.database import Channel
-from publisher.feed_state import labels_told
+from publisher.feed_state import AT_ONCE
 from workers.listen import Listener
 
+log = structlog.get_logger("publisher.feeds")
 _LOOK_S = 0.25
 # Between two proofs that news still come, while somebody asks for feeds. Every document is validated in the
 # record when the last proof is older than TRUSTED_S, so what nobody has told us is as old as that at most.
@@ -45,7 +49,7 @@ class FeedNews:
         self._url = url
         self._shelf = shelf
         self._renewal = renewal
-        self._proven_at = 0.0
+        self._proven_at: float | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed news", daemon=True)
 
@@ -64,20 +68,30 @@ class FeedNews:
                 if said is None:
                     self._miss()
                     continue
-                labels = {label for payload in said for label in labels_told(payload)}
-                if labels:
-                    self._renewal.outdate(labels)
+                self._take_in(said)
                 self._prove(listener)
 
+    def _take_in(self, said: Collection[str]) -> None:
+        try:
+            taken_down = {UUID(one.removesuffix(AT_ONCE)) for one in said if one.endswith(AT_ONCE)}
+            changed = {UUID(one) for one in said if not one.endswith(AT_ONCE)}
+        except ValueError:
+            # A version to come may say more: what it is about could be anything.
+            log.warning("feed_news.unknown", said=list(said))
+            self._shelf.outdate_all()
+            return
+        self._renewal.outdate(taken_down, at_once=True)
+        self._renewal.outdate(changed - taken_down)
+
     def _miss(self) -> None:
-        self._proven_at = 0.0
+        self._proven_at = None
 
     def _prove(self, listener: Listener) -> None:
         now = time.monotonic()
         is_asked = now - self._shelf.asked_at < TRUSTED_S
-        if not is_asked or now - self._proven_at < _PROVE_EVERY_S:
+        if not is_asked or (self._proven_at is not None and now - self._proven_at < _PROVE_EVERY_S):
             return
-        was_deaf = self._proven_at == 0.0
+        was_deaf = self._proven_at is None
         if not listener.hears():
             self._miss()
             return

@@ -1,4 +1,4 @@
-"""Wait for PostgreSQL to say that there is work, and look anyway when it stays silent."""
+"""Wait for PostgreSQL to say something, that there is work or news, and look anyway when it stays silent."""
 
 import os
 import time
@@ -80,6 +80,10 @@ class Listener:
                     self._url,
                     autocommit=True,
                     connect_timeout=2,
+                    keepalives_idle=10,
+                    keepalives_interval=5,
+                    keepalives_count=3,
+                    tcp_user_timeout=5_000,
                     application_name=f"publisher listen {os.getpid()}",
                 )
                 self._connection.execute(f"LISTEN {self._channel}")

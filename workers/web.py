@@ -77,11 +77,16 @@ def create_app(
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes, streamed=[BATCH_PATH])
     app.add_middleware(Crowd)
     app.add_middleware(Patience, streamed=[BATCH_PATH])
-    app.add_middleware(FeedFront, shelf=shelf, tokens=TokenLookups(sessions))
     app.add_middleware(Edge)
     if spans is not None:
         app.add_middleware(TracedRequests, spans=spans)
     app.add_middleware(MeasuredRequests, meters=meters)
+    app.middleware_stack = FeedFront(
+        app.build_middleware_stack(),
+        shelf=shelf,
+        tokens=TokenLookups(sessions),
+        on_answered=meters.answered_from_memory,
+    )
     return app
 
 

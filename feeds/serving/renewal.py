@@ -36,9 +36,9 @@ class Renewal:
             self._stopped = True
             self._something.notify()
 
-    def outdate(self, labels: Collection[UUID]) -> None:
-        """Take note that feeds have changed."""
-        watched = self._shelf.outdate(labels)
+    def outdate(self, labels: Collection[UUID], *, at_once: bool = False) -> None:
+        """Take note that feeds have changed; `at_once` as the shelf has it."""
+        watched = self._shelf.outdate(labels, at_once=at_once)
         if watched:
             with self._something:
                 self._wanted.update((address.path, address) for address in watched)

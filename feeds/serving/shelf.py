@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from uuid import UUID
 
 from feeds.address import Address
@@ -47,6 +48,9 @@ class Shelf:
 
     A document is good for a while after each look into the record, and while news are heard until there is
     news of its feed.
+
+    Attributes:
+        asked_at: when a reader last asked for anything, by the monotonic clock.
     """
 
     def __init__(
@@ -69,6 +73,13 @@ class Shelf:
 
     def good(self, path: str) -> Document | None:
         """Return the document at a path if it may be given to the reader who asks for it now."""
+        return self._asked(path, whatever=False)
+
+    def asked(self, path: str) -> Document | None:
+        """Return the document at a path that a reader asks for now, good or not."""
+        return self._asked(path, whatever=True)
+
+    def _asked(self, path: str, *, whatever: bool) -> Document | None:
         self.asked_at = now = self._clock()
         with self._lock:
             kept = self._kept.get(path)
@@ -76,7 +87,7 @@ class Shelf:
                 return None
             self._kept.move_to_end(path)
             kept.asked_at = now
-            return kept.document if self._is_good(kept, now) else None
+            return kept.document if whatever or self._is_good(kept, now) else None
 
     def peek(self, path: str) -> Document | None:
         """Return the document at a path if it is good; nobody asks for it."""
@@ -125,15 +136,21 @@ class Shelf:
             while self._bytes > self._most_bytes:
                 self._remove(next(iter(self._kept)))
 
-    def outdate(self, labels: Collection[UUID]) -> list[Address]:
-        """Take note of news: these feeds have changed. Return those that are to be made anew."""
+    def outdate(self, labels: Collection[UUID], *, at_once: bool = False) -> list[Address]:
+        """Take note of news: these feeds have changed. Return those that are to be made anew.
+
+        Args:
+            at_once: whether what is kept of them is not good for another moment.
+        """
         with self._lock:
             for label in (*labels, None):
                 for check in self._checks.get(label, ()):
                     check.overtaken = True
+                    check.begun_at = -inf if at_once else check.begun_at
             kept = [self._kept[path] for label in labels for path in self._paths.get(label, ())]
             for one in kept:
                 one.is_old = True
+                one.checked_at = -inf if at_once else one.checked_at
             since = self._clock() - WATCHED_S
             asked_for = (one.document.address for one in kept if one.asked_at > since)
             return [address for address in asked_for if address.is_renewed]

@@ -22,7 +22,7 @@ CACHING = "public, max-age=0, must-revalidate"
 
 _PRIVATE_CACHING = "private, max-age=0, must-revalidate"
 # A search may keep its connection for some seconds: most of them are for those who publish, and for feeds.
-_SEARCHES_AT_ONCE = 6
+_CONNECTIONS_FOR_SEARCHES = 6
 
 
 class FeedStore:
@@ -33,7 +33,7 @@ class FeedStore:
         self._style = style
         self._shelf = shelf
         self._turns = _Turns()
-        self._searching = threading.Semaphore(_SEARCHES_AT_ONCE)
+        self._searching = threading.Semaphore(_CONNECTIONS_FOR_SEARCHES)
 
     def document(self, address: Address) -> Document | None:
         """Return the document at an address, or None if there is no such feed.
@@ -94,6 +94,8 @@ class FeedStore:
             "link": f'<{url}>; rel="self"; type="{address.format.media_type}"',
             "vary": "Accept-Encoding",
             "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+            "x-frame-options": "DENY",
         }
         if address.is_private:
             return {**headers, "cache-control": _PRIVATE_CACHING, "x-robots-tag": "noindex"}

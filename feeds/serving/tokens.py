@@ -1,12 +1,15 @@
 """Tokens of private feeds, looked up in the record each time; those that come together in one statement."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from feeds.standing import Standing, find_private_standings
 from publisher.database import Sessions
 
 Found = Standing | None
+# Where several have come together, more are on their way: worth a pause, since a look costs as much as ten
+# answers, whatever it looks for.
+_GATHERING_S = 0.002
 
 
 class TokenLookups:
@@ -14,7 +17,7 @@ class TokenLookups:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
-        self._waiting: dict[str, asyncio.Future[Found]] = {}
+        self._waiting: dict[str, list[asyncio.Future[Found]]] = {}
         self._looking: asyncio.Task[None] | None = None
 
     async def standing(self, token: str) -> Found:
@@ -23,13 +26,12 @@ class TokenLookups:
         Raises:
             SQLAlchemyError: when the record cannot be asked.
         """
-        if token not in self._waiting:
-            self._waiting[token] = asyncio.get_running_loop().create_future()
-        answer = self._waiting[token]
+        # One each, since whoever leaves must take nothing from others who wait for the same.
+        answer: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(token, []).append(answer)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
-        # Whoever leaves takes nothing from others who wait for the same.
-        return await asyncio.shield(answer)
+        return await answer
 
     async def _look(self) -> None:
         while self._waiting:
@@ -37,13 +39,20 @@ class TokenLookups:
             try:
                 found = await asyncio.to_thread(self._find, list(waiting))
             except Exception as error:  # it is theirs who wait
-                for answer in waiting.values():
+                for answer in _still(waiting):
                     answer.set_exception(error)
-                    answer.exception()  # nobody need be there any more
             else:
-                for token, answer in waiting.items():
-                    answer.set_result(found.get(token))
+                for token, answers in waiting.items():
+                    for answer in _still({token: answers}):
+                        answer.set_result(found.get(token))
+            if len(waiting) > 1:
+                await asyncio.sleep(_GATHERING_S)
 
     def _find(self, tokens: Collection[str]) -> Mapping[str, Standing]:
         with self._sessions.begin() as session:
             return find_private_standings(session, tokens)
+
+
+def _still(waiting: Mapping[str, Sequence[asyncio.Future[Found]]]) -> list[asyncio.Future[Found]]:
+    """Return who has not left."""
+    return [answer for answers in waiting.values() for answer in answers if not answer.done()]

@@ -20,7 +20,7 @@ class ArticleRow(Row):
         public_revision: sequence of the revision that readers see; None: they see none.
         published: as the sender says, else when it was to be visible; never moves.
         updated: when the public content last really changed.
-        first_visible_at: when a reader could first see it; feeds sort by it.
+        first_visible_at: when a reader could first see it.
     """
 
     __tablename__ = "article"
@@ -110,7 +110,7 @@ class ArticleLabelRow(Row):
     """That a public article bears a label.
 
     Attributes:
-        first_visible_at: copied from the article.
+        first_visible_at: copied from the article; of those that come together, the first comes first.
         position: its place in the label's feed, counted from the first article that ever was in it; given
             when the article's fragments are ready, in the order of commits, so that no place is taken below
             one that readers have seen. None until then.

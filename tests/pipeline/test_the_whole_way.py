@@ -134,7 +134,7 @@ def test_a_takedown_is_gone_for_readers_at_once_and_told_to_subscribers(api: htt
         gone = api.delete(f"/v1/articles/{article['id']}", params={"reason": "sai sự thật"})
 
         assert gone.json()["status"] == "retracted"
-        assert article["uri"] not in items(api, "all")
+        eventually(lambda: article["uri"] not in items(api, "all"), within_s=1)
         assert article["uri"] not in entries(api, "category/xa-hoi.rss")
         atom = api.get("/feeds/all.atom").text
         assert "deleted-entry" in atom

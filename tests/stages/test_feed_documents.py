@@ -166,6 +166,29 @@ def test_news_outdate_what_is_kept(database: Sessions, store: FeedStore, shelf: 
     eventually(lambda: not holds(store.document(ALL), identifier), within_s=5)
 
 
+def test_a_takedown_waits_for_no_pause(database: Sessions) -> None:
+    identifier = bring_out(database, 1)
+    shelf = Shelf(64_000_000, good_for_s=600)
+    store = FeedStore(database, STYLE, shelf)
+    with database() as session:
+        url = session.get_bind().engine.url.render_as_string(hide_password=False)
+    with heard_news(url, store, shelf):
+        eventually(lambda: listens(database))
+        before = store.document(ALL)
+
+        with database.begin() as session:
+            retract(session, UUID(identifier), reason=None)
+
+        eventually(lambda: not holds(store.document(ALL), identifier), within_s=5)
+    assert holds(before, identifier)
+
+
+def listens(database: Sessions) -> bool:
+    mine = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE :asked"
+    with database() as session:
+        return session.scalar(text(mine), {"asked": "LISTEN feeds%"}) == 1
+
+
 @pytest.mark.usefixtures("listening")
 def test_what_is_watched_is_made_before_anybody_asks(
     database: Sessions, store: FeedStore, shelf: Shelf

@@ -16,6 +16,8 @@ from feeds.serving.conditional import Coding
 from feeds.serving.document import Document
 from feeds.serving.front import FeedFront
 from feeds.serving.shelf import Shelf
+from feeds.serving.tokens import TokenLookups
+from publisher.database import Sessions
 from publisher.ids import new_id
 from publisher.labels import LabelKind
 
@@ -46,7 +48,7 @@ def asked(shelf: Shelf, path: str) -> str:
     """Return what is answered; `application` if it is not from memory."""
 
     async def ask() -> str:
-        front = FeedFront(PlainTextResponse("application"), shelf=shelf)
+        front = FeedFront(PlainTextResponse("application"), shelf=shelf, tokens=TokenLookups(Sessions()))
         headers = {"accept-encoding": "identity"}
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(front), base_url="http://front", headers=headers

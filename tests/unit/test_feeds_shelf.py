@@ -1,11 +1,12 @@
 """What is kept of documents is given away only while it is good, and takes no more room than it may."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
-from feeds.catalog import FeedAddress
+from feeds.catalog import FeedAddress, Places
 from feeds.feed import FeedFormat
 from feeds.serving.document import Document
 from feeds.serving.shelf import WATCHED_S, Shelf
@@ -60,6 +61,23 @@ def test_what_was_just_made_is_good_whatever_is_heard(shelf: Shelf, clock: Clock
     clock.now += GOOD_FOR_S - 1
 
     assert shelf.good(PATH) == document()
+
+
+def test_what_must_go_at_once_is_good_for_no_other_moment(shelf: Shelf) -> None:
+    put(shelf, document("a"))
+    with shelf.checking(LABEL) as check:
+        shelf.outdate([LABEL], at_once=True)
+        shelf.put(document("b"), check)
+
+    assert [shelf.good(f"/feeds/tag/{one}.atom") for one in "ab"] == [None, None]
+
+
+def test_pages_of_archives_are_not_made_anew(shelf: Shelf) -> None:
+    page = FeedAddress(kind=LabelKind.TAG, slug="a", format=FeedFormat.ATOM, places=Places(1, 50))
+    put(shelf, replace(document(), address=page))
+    shelf.good(page.path)
+
+    assert shelf.outdate([LABEL]) == []
 
 
 def test_without_news_a_document_is_good_for_a_moment(shelf: Shelf, clock: Clock) -> None:

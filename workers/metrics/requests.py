@@ -52,6 +52,10 @@ class WebMeters:
         self._requests.labels(area, status).inc()
         self._seconds.labels(area).observe(seconds)
 
+    def answered_from_memory(self, status: str, seconds: float) -> None:
+        """Count a request for a feed that nothing had to be made for."""
+        self.answered("feeds", status, seconds=seconds)
+
 
 class MeasuredRequests:
     """ASGI middleware around everything else: whatever is refused further in counts, too."""

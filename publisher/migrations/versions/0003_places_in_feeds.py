@@ -26,10 +26,19 @@ _STATEMENTS = (
     "CREATE UNIQUE INDEX article_label_position ON article_label (label_id, position)"
     " WHERE position IS NOT NULL",
     "DROP INDEX article_label_newest",
-    # Processes of the version before make a document on the spot where none is stored.
-    "DELETE FROM feed_document",
-    # What nobody does any more.
-    "DELETE FROM event_task WHERE task = 'rebuild'",
+    # Whoever changes a feed, by whatever version of the code: all who serve it hear of it with the commit.
+    # And the version before serves no stored document that is older, but makes one on the spot.
+    """
+    CREATE FUNCTION feed_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        NEW.required_generation := NEW.generation;
+        PERFORM pg_notify('feeds', replace(NEW.label_id::text, '-', ''));
+        RETURN NEW;
+    END
+    $$
+    """,
+    "CREATE TRIGGER feed_changes BEFORE UPDATE OF generation ON feed"
+    " FOR EACH ROW EXECUTE FUNCTION feed_changes()",
 )
 
 

@@ -1,7 +1,8 @@
 """How readers are answered with what is made anew each time: pages for people, and files for programs."""
 
-import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import ContextDecorator
+from threading import BoundedSemaphore
 
 from fastapi import Request, Response
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,24 +11,30 @@ from feeds.catalog import PRIVATE
 from feeds.pages import Pages
 from feeds.serving.answer import Asked
 from feeds.serving.conditional import Coding, entity_tag, is_current, prefers_html
-from feeds.serving.document import pack
-from feeds.serving.store import CACHING
-from publisher.api.problems import Problem, problem_of
+from feeds.serving.document import digest_of, pack
+from feeds.serving.headers import ASKED_BEFORE, CACHING, FOR_EVERYBODY
+from publisher.api.problems import Problem, Refused, problem_of, unavailable
 from publisher.errors import PublisherError
 
 _HTML = "text/html; charset=utf-8"
-FOR_EVERYBODY: Mapping[str, str] = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "ETag, Link",
-}
-"""Headers of what scripts on pages of others may read as well."""
 
-_ASKED_BEFORE = {
-    **FOR_EVERYBODY,
-    "Access-Control-Allow-Methods": "GET, HEAD",
-    "Access-Control-Allow-Headers": "If-Modified-Since, If-None-Match",
-    "Access-Control-Max-Age": "86400",
-}
+
+class FewAtOnce(ContextDecorator):
+    """Lets so many do something at once, and asks whoever comes on top to come back.
+
+    Not for as long as an answer is sent: who reads slowly keeps nobody out.
+    """
+
+    def __init__(self, most: int, *, what: str) -> None:
+        self._inside = BoundedSemaphore(most)
+        self._what = what
+
+    def __enter__(self) -> None:
+        if not self._inside.acquire(blocking=False):
+            raise Refused(unavailable(f"too many {self._what} at once; come back later", status=429))
+
+    def __exit__(self, *_: object) -> None:
+        self._inside.release()
 
 
 def page_answer(
@@ -56,7 +63,7 @@ def file_answer(
     asked = Asked.of(request.headers.raw)
     # Who refuses every coding gets plain bytes all the same (RFC 9110, section 12.5.3).
     coding = asked.coding or Coding.IDENTITY
-    tag = entity_tag(hashlib.sha256(body).hexdigest()[:32], coding)
+    tag = entity_tag(digest_of(body), coding)
     kept = _public({"Vary": "Accept-Encoding", **headers, "ETag": tag})
     if is_current(tag, asked.tags):
         return Response(status_code=304, headers=kept)
@@ -68,7 +75,7 @@ def file_answer(
 
 def preflight_answer(request: Request) -> Response:
     """Return what browsers ask before a script of another page may send conditions of its own."""
-    allowed = {} if request.url.path.startswith(PRIVATE) else _ASKED_BEFORE
+    allowed = {} if request.url.path.startswith(PRIVATE) else ASKED_BEFORE
     return Response(status_code=204, headers=allowed)
 
 

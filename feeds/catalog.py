@@ -16,14 +16,14 @@ ARCHIVE_LENGTH = 50
 PRIVATE = "/feeds/private/"
 """What the paths of private feeds begin with; a token follows."""
 
-_SLUG = "[a-z0-9]+(?:-[a-z0-9]+)*"
+SLUG = "[a-z0-9]+(?:-[a-z0-9]+)*"
 _REST = (
     r"(?:/archive/(?P<first>[1-9][0-9]{0,17})-(?P<last>[1-9][0-9]{0,17}))?"
     rf"\.(?P<format>{'|'.join(FeedFormat)})"
 )
-_PATH = re.compile(f"/feeds/(?:(?P<all>all)|(?P<kind>[a-z]+)/(?P<slug>{_SLUG})){_REST}")
+_PATH = re.compile(f"/feeds/(?:(?P<all>all)|(?P<kind>[a-z]+)/(?P<slug>{SLUG})){_REST}")
 _PRIVATE_PATH = re.compile(f"{PRIVATE}(?P<token>[A-Za-z0-9_-]{{1,200}}){_REST}")
-_SLUG_LENGTH = 200
+SLUG_LENGTH = 200
 
 
 @dataclass(frozen=True, order=True)
@@ -76,7 +76,7 @@ class FeedAddress:
     def parse(cls, path: str) -> Self | None:
         """Return the address that has this path, or None: each has one, and nothing else is any."""
         found = _PATH.fullmatch(path)
-        if found is None or len(found["slug"] or "") > _SLUG_LENGTH:
+        if found is None or len(found["slug"] or "") > SLUG_LENGTH:
             return None
         kind = found["all"] or found["kind"]
         if kind not in list(LabelKind) or (kind == LabelKind.ALL) != bool(found["all"]):

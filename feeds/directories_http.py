@@ -1,26 +1,24 @@
 """Directories over HTTP, for people and for programs: which feeds there are, and which articles."""
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from threading import BoundedSemaphore
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from feeds.answers import FOR_EVERYBODY, file_answer, page_answer
+from feeds.answers import FewAtOnce, file_answer, page_answer
 from feeds.directory import DirectoryPart, EveryFeed, read_directory, read_every_feed
 from feeds.feed import FeedFormat
 from feeds.opml import MEDIA_TYPE as OPML
 from feeds.opml import Folder, Subscription, opml
 from feeds.pages import Pages
-from feeds.serving.store import CACHING
+from feeds.serving.headers import CACHING, FOR_EVERYBODY
 from feeds.sitemap_content import read_block, read_news, read_numbers
 from feeds.sitemaps import MEDIA_TYPE as XML
 from feeds.sitemaps import article_sitemap, news_sitemap, sitemap_index
 from feeds.style import FeedStyle
 from feeds.words import words_for
 from publisher.api.context import ApiContext
-from publisher.api.problems import Problem, Refused, unavailable
+from publisher.api.problems import Problem, Refused
 
 _TEXT = "text/plain"
 # What needs a key or a token is nobody's to find by chance.
@@ -41,32 +39,20 @@ def directories_router(context: ApiContext) -> APIRouter:
 
     A few are made at once; whoever comes on top is asked to come back.
     """
-    router = APIRouter(tags=["Directories"], dependencies=[Depends(_few_at_once(_AT_ONCE))])
+    router = APIRouter(tags=["Directories"])
     style = FeedStyle.of(context.settings)
-    _add_page(router, context, style)
-    _add_files(router, context, style)
-    _add_sitemaps(router, context, style)
+    few = FewAtOnce(_AT_ONCE, what="lists")
+    _add_page(router, context, style, few)
+    _add_files(router, context, style, few)
+    _add_sitemaps(router, context, style, few)
     return router
 
 
-def _few_at_once(most: int) -> Callable[[], Iterator[None]]:
-    being_made = BoundedSemaphore(most)
-
-    def enter() -> Iterator[None]:
-        if not being_made.acquire(blocking=False):
-            raise Refused(unavailable("too many lists are being made, try again", status=429))
-        try:
-            yield
-        finally:
-            being_made.release()
-
-    return enter
-
-
-def _add_page(router: APIRouter, context: ApiContext, style: FeedStyle) -> None:
+def _add_page(router: APIRouter, context: ApiContext, style: FeedStyle, few: FewAtOnce) -> None:
     pages = Pages(style, context.settings.zone)
 
     @router.get("/feeds", include_in_schema=False)
+    @few
     def directory(request: Request) -> Response:
         def make() -> str:
             part = DirectoryPart.parse(request.query_params.get("kind"), request.query_params.get("from"))
@@ -77,8 +63,9 @@ def _add_page(router: APIRouter, context: ApiContext, style: FeedStyle) -> None:
         return page_answer(request, pages, make, policy=pages.policy_of_directory)
 
 
-def _add_files(router: APIRouter, context: ApiContext, style: FeedStyle) -> None:
+def _add_files(router: APIRouter, context: ApiContext, style: FeedStyle, few: FewAtOnce) -> None:
     @router.get("/feeds.opml", response_class=Response, responses=_file_of(OPML, "All feeds, as OPML 2.0."))
+    @few
     def subscriptions(request: Request) -> Response:
         with context.sessions.begin() as session:
             every = read_every_feed(session)
@@ -90,14 +77,16 @@ def _add_files(router: APIRouter, context: ApiContext, style: FeedStyle) -> None
         return file_answer(request, body, content_type=_utf8(_TEXT))
 
 
-def _add_sitemaps(router: APIRouter, context: ApiContext, style: FeedStyle) -> None:
+def _add_sitemaps(router: APIRouter, context: ApiContext, style: FeedStyle, few: FewAtOnce) -> None:
     @router.get("/sitemap.xml", response_class=Response, responses=_file_of(XML, "All sitemaps."))
+    @few
     def index(request: Request) -> Response:
         with context.sessions.begin() as session:
             numbers = read_numbers(session)
         return file_answer(request, sitemap_index(style.base_url, numbers), content_type=_utf8(XML))
 
     @router.get("/sitemaps/news.xml", response_class=Response, responses=_file_of(XML, "News of two days."))
+    @few
     def news(request: Request) -> Response:
         with context.sessions.begin() as session:
             found = read_news(session, at=datetime.now(UTC))
@@ -107,6 +96,7 @@ def _add_sitemaps(router: APIRouter, context: ApiContext, style: FeedStyle) -> N
     @router.get(
         "/sitemaps/articles-{number}.xml", response_class=Response, responses=_file_of(XML, "Some articles.")
     )
+    @few
     def articles(request: Request, number: str) -> Response:
         with context.sessions.begin() as session:
             found = read_block(session, int(number)) if _is_number(number) else None

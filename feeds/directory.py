@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, select, true
 from sqlalchemy.orm import Session
 
 from feeds.alphabet import alphabetical
-from feeds.catalog import stem_of
+from feeds.catalog import SLUG, SLUG_LENGTH, stem_of
 from publisher.errors import NotFound
 from publisher.ids import made_at
 from publisher.labels import LabelKind
@@ -26,8 +26,6 @@ MOST_LISTED = 10_000
 
 _OF_EACH_KIND = 100
 _ON_A_PAGE = 500
-_SLUG = re.compile("[a-z0-9]+(?:-[a-z0-9]+)*")
-_LONGEST_SLUG = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +96,7 @@ class DirectoryPart:
             return cls()
         known = kind in list(KINDS)
         slug = begins_at or ""
-        if not known or len(slug) > _LONGEST_SLUG or (slug and not _SLUG.fullmatch(slug)):
+        if not known or len(slug) > SLUG_LENGTH or (slug and not re.fullmatch(SLUG, slug)):
             raise NotFound("the directory of feeds: has no such part")
         return cls(kind=LabelKind(str(kind)), begins_at=slug)
 

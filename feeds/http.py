@@ -3,24 +3,24 @@
 Nobody needs a key.
 """
 
-from threading import BoundedSemaphore
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
 from feeds.address import Address
-from feeds.answers import FOR_EVERYBODY, page_answer, preflight_answer
+from feeds.answers import FewAtOnce, page_answer, preflight_answer
 from feeds.catalog import PRIVATE, FeedAddress, PrivateAddress
 from feeds.feed import FeedFormat
 from feeds.pages import Pages, load_article, load_front
-from feeds.search.address import SearchAddress
+from feeds.search.address import SEARCH_PATH, SearchAddress
 from feeds.search.query import NotASearch, parse_search
 from feeds.serving.answer import Asked, answer_with
-from feeds.serving.store import CACHING, FeedStore
+from feeds.serving.headers import CACHING, FOR_EVERYBODY, PRIVATE_CACHING
+from feeds.serving.store import FeedStore
 from feeds.style import FeedStyle
 from publisher.api.context import ApiContext
 from publisher.api.parameters import id_of_path
-from publisher.api.problems import Problem, Refused, refused_parameter, unavailable
+from publisher.api.problems import Problem, Refused, refused_parameter
 from publisher.labels import LabelKind
 
 _KINDS = ", ".join(kind for kind in LabelKind if kind is not LabelKind.ALL)
@@ -28,10 +28,14 @@ _PAGES = ("", "/archive/{first}-{last}")
 _PUBLIC_PATHS = tuple(
     f"/feeds/{stem}{page}.{{ending}}" for stem in ("all", "{kind}/{slug}") for page in _PAGES
 )
+_SEARCH_PATH = f"{SEARCH_PATH}.{{ending}}"
 _PRIVATE_PATHS = tuple(f"/feeds/private/{{token}}{page}.{{ending}}" for page in _PAGES)
 _EVERY_FORMAT = {one.media_type: {"schema": {"type": "string"}} for one in FeedFormat}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The newest articles, by when they became visible.", "content": _EVERY_FORMAT},
+    200: {
+        "description": "The newest articles, as they came into the feed.",
+        "content": _EVERY_FORMAT,
+    },
     304: {"description": "Nothing changed (`If-None-Match`, else `If-Modified-Since`)."},
     404: {"description": "There is no such feed."},
 }
@@ -56,14 +60,23 @@ def feeds_router(store: FeedStore) -> APIRouter:
     at any address that says it, and says which of them is its own: `/feeds/search.atom?q=…`.
     """
     router = APIRouter(tags=["Feeds"])
-    searching = BoundedSemaphore(_THREADS_FOR_SEARCHES)
+    _add_search(router, store)
 
     def feed(request: Request) -> Response:
         path = request.url.path
         private = path.startswith(PRIVATE)
         return _feed(request, store, (PrivateAddress if private else FeedAddress).parse(path))
 
-    @router.get("/feeds/search.{ending}", response_class=Response, responses=_RESPONSES_TO_SEARCHES)
+    for path in (*_PUBLIC_PATHS, *_PRIVATE_PATHS):
+        router.get(path, response_class=Response, responses=_RESPONSES)(feed)
+    for path in (_SEARCH_PATH, *_PUBLIC_PATHS):
+        router.options(path, include_in_schema=False)(preflight_answer)
+    return router
+
+
+def _add_search(router: APIRouter, store: FeedStore) -> None:
+    @router.get(_SEARCH_PATH, response_class=Response, responses=_RESPONSES_TO_SEARCHES)
+    @FewAtOnce(_THREADS_FOR_SEARCHES, what="searches")
     def search(
         request: Request,
         ending: str,
@@ -77,18 +90,7 @@ def feeds_router(store: FeedStore) -> APIRouter:
             asked = parse_search(q, category, lang)
         except NotASearch as error:
             raise refused_parameter(error.parameter, error.detail) from error
-        if not searching.acquire(blocking=False):
-            raise Refused(unavailable("too many searches at once, try again", status=429))
-        try:
-            return _feed(request, store, SearchAddress(search=asked, format=FeedFormat(ending)))
-        finally:
-            searching.release()
-
-    for path in (*_PUBLIC_PATHS, *_PRIVATE_PATHS):
-        router.get(path, response_class=Response, responses=_RESPONSES)(feed)
-    for path in ("/feeds/search.{ending}", *_PUBLIC_PATHS):
-        router.options(path, include_in_schema=False)(preflight_answer)
-    return router
+        return _feed(request, store, SearchAddress(search=asked, format=FeedFormat(ending)))
 
 
 def pages_router(context: ApiContext) -> APIRouter:
@@ -124,7 +126,7 @@ def _unknown(request: Request) -> Refused:
     detail = f"{request.url.path[:300]}: there is no such feed; {expected}"
     if request.url.path.startswith(PRIVATE):
         return Refused(
-            Problem(status=404, detail="there is no such feed", headers={"Cache-Control": "private"})
+            Problem(status=404, detail="there is no such feed", headers={"Cache-Control": PRIVATE_CACHING})
         )
     return Refused(Problem(status=404, detail=detail, headers={**FOR_EVERYBODY, "Cache-Control": CACHING}))
 

@@ -72,6 +72,7 @@ def keep_house(
         return dict.fromkeys(obligations, again)
     if _forget_answers(session, before=at - ANSWERS_KEPT) == _SLICE:
         return {one: Postponed() for one in obligations}
+    _forget_rebuilds(session)
     soon = owe_outdated(session) if any(_PART not in one.data for one in obligations) else None
     fates = {one: _prune(session, one.data, retention, at) for one in obligations}
     return {one: _sooner(fate, at + soon) if soon else fate for one, fate in fates.items()}
@@ -85,6 +86,11 @@ def _room_made(session: Session, at: datetime) -> Room:
     except Hindered as hindrance:
         log.warning("housekeeping.hindered", reason=str(hindrance))
         return Room.HINDERED
+
+
+def _forget_rebuilds(session: Session) -> None:
+    # Documents are stored no more and nobody knows the task, but workers of the version before owe it still.
+    session.execute(delete(EventTaskRow).where(EventTaskRow.task == "rebuild"))
 
 
 def _prune(session: Session, data: Mapping[str, Any], retention: Retention, at: datetime) -> Postponed:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -25,8 +25,6 @@ def owe_outdated(session: Session) -> timedelta | None:
 
     Return after which time to look for more, or None if there are none.
     """
-    # Documents are stored no more: nobody knows this task, and workers of the version before owe it still.
-    session.execute(delete(EventTaskRow).where(EventTaskRow.task == "rebuild"))
     waiting = select(EventTaskRow.event_id).where(EventTaskRow.task == _TASK).limit(SLICE).subquery()
     room = SLICE - (session.scalar(select(func.count()).select_from(waiting)) or 0)
     if room <= 0:

@@ -28,6 +28,11 @@ def pack(body: bytes, coding: Coding) -> bytes:
     return _PACK[coding](body)
 
 
+def digest_of(body: bytes) -> str:
+    """Return what tells this body from all others: the tag of the plain one, without quotes."""
+    return hashlib.sha256(body).hexdigest()[:32]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Representation:
     """A document in one coding, ready to be sent.
@@ -65,7 +70,7 @@ class Document:
     @cached_property
     def etag(self) -> str:
         """The tag of the plain body, without quotes: the same wherever and whenever it was made."""
-        return hashlib.sha256(self.body).hexdigest()[:32]
+        return digest_of(self.body)
 
     @property
     def size(self) -> int:
@@ -101,4 +106,4 @@ class Document:
 
 
 def _raw(headers: Mapping[str, str]) -> RawHeaders:
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

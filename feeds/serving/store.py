@@ -12,15 +12,12 @@ from feeds.content import FeedContent, document_of, read_content
 from feeds.search.address import SearchAddress
 from feeds.search.finding import read_found
 from feeds.serving.document import Document
+from feeds.serving.headers import CACHING, FOR_EVERYBODY, PRIVATE_CACHING, UNSNIFFED
 from feeds.serving.shelf import Shelf
 from feeds.standing import Standing, find_standing
 from feeds.style import FeedStyle
 from publisher.database import Sessions
 
-CACHING = "public, max-age=0, must-revalidate"
-"""Caches may keep everything and have to ask each time, so that a takedown holds for them, too, at once."""
-
-_PRIVATE_CACHING = "private, max-age=0, must-revalidate"
 # A search may keep its connection for some seconds: most of them are for those who publish, and for feeds.
 _CONNECTIONS_FOR_SEARCHES = 6
 
@@ -91,20 +88,13 @@ class FeedStore:
     def _headers(self, address: Address) -> dict[str, str]:
         url = f"{self._style.base_url}{address.path}"
         headers = {
-            "link": f'<{url}>; rel="self"; type="{address.format.media_type}"',
-            "vary": "Accept-Encoding",
-            "x-content-type-options": "nosniff",
-            "referrer-policy": "no-referrer",
-            "x-frame-options": "DENY",
+            "Link": f'<{url}>; rel="self"; type="{address.format.media_type}"',
+            "Vary": "Accept-Encoding",
+            **UNSNIFFED,
         }
         if address.is_private:
-            return {**headers, "cache-control": _PRIVATE_CACHING, "x-robots-tag": "noindex"}
-        return {
-            **headers,
-            "cache-control": CACHING,
-            "access-control-allow-origin": "*",
-            "access-control-expose-headers": "ETag, Link",
-        }
+            return {**headers, "Cache-Control": PRIVATE_CACHING, "X-Robots-Tag": "noindex"}
+        return {**headers, "Cache-Control": CACHING, **FOR_EVERYBODY}
 
 
 class _Turns:

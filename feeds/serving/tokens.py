@@ -1,7 +1,8 @@
 """Tokens of private feeds, looked up in the record each time; those that come together in one statement."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 
 from feeds.standing import Standing, find_private_standings
 from publisher.database import Sessions
@@ -39,11 +40,11 @@ class TokenLookups:
             try:
                 found = await asyncio.to_thread(self._find, list(waiting))
             except Exception as error:  # it is theirs who wait
-                for answer in _still(waiting):
+                for answer in _still(chain.from_iterable(waiting.values())):
                     answer.set_exception(error)
             else:
                 for token, answers in waiting.items():
-                    for answer in _still({token: answers}):
+                    for answer in _still(answers):
                         answer.set_result(found.get(token))
             if len(waiting) > 1:
                 await asyncio.sleep(_GATHERING_S)
@@ -53,6 +54,6 @@ class TokenLookups:
             return find_private_standings(session, tokens)
 
 
-def _still(waiting: Mapping[str, Sequence[asyncio.Future[Found]]]) -> list[asyncio.Future[Found]]:
-    """Return who has not left."""
-    return [answer for answers in waiting.values() for answer in answers if not answer.done()]
+def _still(answers: Iterable[asyncio.Future[Found]]) -> list[asyncio.Future[Found]]:
+    """Return those of who has not left."""
+    return [answer for answer in answers if not answer.done()]

@@ -12,7 +12,7 @@ from lxml import etree, html
 from sqlalchemy import insert, text
 
 from feeds.directory import KINDS, MOST_COUNTED, DirectoryPart, read_directory, read_every_feed
-from feeds.serving.store import CACHING
+from feeds.serving.headers import CACHING
 from feeds.sitemap_content import read_block, read_news, read_numbers
 from feeds.sitemaps import SITEMAP_LENGTH
 from feeds.words import ENGLISH, VIETNAMESE, Words

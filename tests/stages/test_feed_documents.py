@@ -213,3 +213,27 @@ def test_when_the_connection_for_news_is_cut_nothing_is_missed(
     eventually(lambda: store.document(ALL) is shelf.good(ALL.path) is not None)
 
     assert all(holds(store.document(ALL), identifier) for identifier in identifiers)
+
+
+@pytest.mark.usefixtures("listening")
+def test_what_changed_while_nobody_listened_is_not_good(database: Sessions, store: FeedStore) -> None:
+    with database.begin() as session:
+        identifier = published(session)
+        run_feeds(session)
+        # Ended before the commit, so nobody is told of it.
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        session.execute(text(f"{cut} AND application_name LIKE 'publisher listen%'"))
+
+    eventually(lambda: holds(store.document(ALL), str(identifier)), within_s=5)
+
+
+@pytest.mark.usefixtures("listening")
+def test_news_that_nobody_understands_may_be_of_anything(
+    database: Sessions, store: FeedStore, shelf: Shelf
+) -> None:
+    eventually(lambda: store.document(ALL) is shelf.good(ALL.path) is not None)
+    with database.begin() as session:
+        session.execute(text("SELECT pg_notify('feeds', 'what a later version says')"))
+
+    eventually(lambda: shelf.good(ALL.path) is None, within_s=5)
+    eventually(lambda: store.document(ALL) is shelf.good(ALL.path) is not None)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from feeds.refresh import Rendered, load_articles, render, store_entries
@@ -20,6 +20,7 @@ from publisher.schema import ArticleLabelRow, EntryRow, FeedRow, LabelRow
 from publisher.server_urls import for_libpq
 from tests.databases import until_somebody_waits
 from tests.stages.articles import ARCHIVE, STYLE, owed, published, run_feeds
+from tests.stages.lock_order import locks_by_id
 
 
 def feed_of(session: Session, kind: LabelKind = LabelKind.ALL, slug: str = "all") -> FeedRow:
@@ -150,6 +151,34 @@ def begun(session: Session, article: UUID) -> Mapping[Obligation, Rendered]:
 def stored(database: Sessions, article: UUID) -> None:
     with database.begin() as session:
         store_entries(session, begun(session, article))
+
+
+def test_feeds_are_locked_in_the_order_of_their_labels(database: Sessions) -> None:
+    with database.begin() as session:
+        low, *_, high = sorted(_made_up(session, 20))
+        # Where they lie is no order: the last comes first.
+        session.execute(update(FeedRow).where(FeedRow.label_id == low).values(last_position=1))
+
+    def work(session: Session) -> None:
+        mark_changed(session, {high, low})
+
+    assert locks_by_id(database, low, high, work, key=FeedRow.label_id)
+
+
+def test_a_change_is_never_dated_earlier_than_the_one_before(database: Sessions) -> None:
+    with database() as waiting, database.begin() as other:
+        waiting.scalar(select(func.now()))
+        everything = feed_of(other).label_id
+        mark_changed(other, [everything])
+        other.commit()
+        with database() as looking:
+            before = feed_of(looking).changed_at
+
+        mark_changed(waiting, [everything])
+        waiting.commit()
+
+    with database() as looking:
+        assert feed_of(looking).changed_at > before
 
 
 def test_feeds_change_once_a_batch(session: Session) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from feeds.feed import FeedFormat
 from feeds.serving.conditional import Coding
-from feeds.serving.store import CACHING
+from feeds.serving.headers import CACHING
 from publisher.article import PublicArticle, Source
 from publisher.database import Sessions, connect, sessions
 from publisher.retract import retract

@@ -13,7 +13,7 @@ from publisher.outbox.obligation import Postponed
 from publisher.outdated import SLICE, owe_outdated
 from publisher.partitions import prepare_partitions
 from publisher.prune.retention import Retention
-from publisher.schema import ArticleSearchRow, EventTaskRow, FeedRow
+from publisher.schema import ArticleLabelRow, ArticleSearchRow, EventTaskRow, FeedRow
 from tests.stages.articles import owed, published, run_feeds
 
 
@@ -46,6 +46,18 @@ def test_it_gets_its_words_and_subscribers_hear_nothing(session: Session, old: U
     assert before is not None
     assert session.scalar(select(func.max(FeedRow.generation))) == before + 1
     assert owe_outdated(session) is None
+
+
+def test_it_gets_a_place_under_every_label(session: Session) -> None:
+    published(session, categories=("Xã hội",), tags=("giao thông",))
+    run_feeds(session)
+    session.execute(delete(ArticleSearchRow))
+    session.execute(update(ArticleLabelRow).values(position=None))
+
+    owe_outdated(session)
+    run_feeds(session)
+
+    assert None not in session.scalars(select(ArticleLabelRow.position)).all()
 
 
 def test_words_of_another_revision_are_made_anew(session: Session, old: UUID) -> None:

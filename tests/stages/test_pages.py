@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree, html
 
-from feeds.http import CACHING
 from feeds.pages import Pages, is_web_address, lead_of, pictures_of
+from feeds.serving.headers import CACHING
 from feeds.words import ENGLISH, VIETNAMESE, words_for
 from publisher.article import Image, Person, Related, Source
 from publisher.database import Sessions, connect, sessions

@@ -156,6 +156,19 @@ def test_many_who_ask_together_get_each_their_own(database: Sessions, reader: ht
     assert all(path.encode() in answer.content for path, answer in zip(paths * 4, answers, strict=True))
 
 
+def test_scripts_of_other_pages_may_read_none(database: Sessions, reader: httpx.Client) -> None:
+    _, paths = made(database)
+
+    asked = [
+        reader.options(paths["atom"]),
+        reader.get("/feeds/private/prv_void.atom"),
+        reader.get(paths["atom"]),
+    ]
+
+    assert all("access-control-allow-origin" not in answer.headers for answer in asked)
+    assert asked[1].headers["cache-control"].startswith("private")
+
+
 def test_the_record_holds_no_token(database: Sessions) -> None:
     identifier, paths = made(database)
     token = paths["atom"].rpartition("/")[2].removesuffix(".atom")

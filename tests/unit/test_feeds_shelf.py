@@ -12,25 +12,16 @@ from feeds.serving.document import Document
 from feeds.serving.shelf import WATCHED_S, Shelf
 from publisher.ids import new_id
 from publisher.labels import LabelKind
+from tests.clock import Clock
 
 GOOD_FOR_S = 10.0
 LABEL = new_id()
 PATH = "/feeds/tag/a.atom"
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_000.0)
 
 
 @pytest.fixture

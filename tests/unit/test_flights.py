@@ -8,19 +8,10 @@ import pytest
 from publisher.ids import new_id
 from publisher.notify.claim import Claimed
 from publisher.notify.flights import Flights, most_in_flight
+from tests.clock import Clock
 
 SLOTS = 100
 A_QUARTER = SLOTS // 4
-
-
-class Clock:
-    """Time that passes when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -1,0 +1,30 @@
+"""Headers of what readers get: who may keep it, for how long, and which scripts may read it."""
+
+from collections.abc import Mapping
+
+CACHING = "public, max-age=0, must-revalidate"
+"""Caches may keep everything and have to ask each time, so that a takedown holds for them, too, at once."""
+
+PRIVATE_CACHING = "private, max-age=0, must-revalidate"
+"""The same for the reader's own cache, and for nobody else's."""
+
+FOR_EVERYBODY: Mapping[str, str] = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, Link",
+}
+"""Of what scripts on pages of others may read as well."""
+
+ASKED_BEFORE: Mapping[str, str] = {
+    **FOR_EVERYBODY,
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Allow-Headers": "If-Modified-Since, If-None-Match",
+    "Access-Control-Max-Age": "86400",
+}
+"""The answer to what browsers ask before such a script sends conditions."""
+
+UNSNIFFED: Mapping[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+"""As the API's edge sets them: what is answered from memory does not pass there."""

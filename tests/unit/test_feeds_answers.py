@@ -1,4 +1,4 @@
-"""So many make something at once; whoever comes on top is asked to come back, and those inside are not disturbed."""
+"""So many make something at once; whoever comes on top is asked to come back, and disturbs nobody."""
 
 import pytest
 

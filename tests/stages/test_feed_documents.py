@@ -186,9 +186,9 @@ def test_a_takedown_waits_for_no_pause(database: Sessions) -> None:
 
 def listener(database: Sessions) -> int | None:
     """Return the server's process that whoever listens is connected to."""
-    mine = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE :asked"
+    mine = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE :a"
     with database() as session:
-        return session.scalar(text(mine), {"asked": "LISTEN feeds%"})
+        return session.scalar(text(mine), {"a": "publisher listen%"})
 
 
 @pytest.mark.usefixtures("listening")

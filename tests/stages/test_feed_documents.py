@@ -8,7 +8,7 @@ from threading import Barrier
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import column, event, func, select, text
 
 from feeds.catalog import FeedAddress
 from feeds.feed import FeedFormat
@@ -185,10 +185,11 @@ def test_a_takedown_waits_for_no_pause(database: Sessions) -> None:
 
 
 def listener(database: Sessions) -> int | None:
-    """Return the server's process that whoever listens is connected to."""
-    mine = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE :a"
+    """Return the server's process that listens already: for whom it is idle, has said so."""
+    listening = select(func.max(column("pid"))).select_from(text("pg_stat_activity"))
+    mine = "datname = current_database() AND application_name LIKE 'publisher listen%' AND state = 'idle'"
     with database() as session:
-        return session.scalar(text(mine), {"a": "publisher listen%"})
+        return session.scalar(listening.where(text(f"{mine} AND query <> ''")))
 
 
 @pytest.mark.usefixtures("listening")

@@ -81,6 +81,17 @@ class Watcher:
         self._over.set()
         self._thread.join(_EVERY_S)
 
+    def sights(self) -> Iterator[Sight]:
+        """Yield each sight once, and one that is late again and again: what is wrong with it gets worse."""
+        shown: Sight | None = None
+        while True:
+            self._seen.clear()
+            sight = self.sight
+            if sight is not shown or sight.trouble(at=time.monotonic()):
+                shown = sight
+                yield sight
+            self._seen.wait(_EVERY_S)
+
     def _keep_looking(self) -> None:
         while not self._over.is_set():
             began = time.monotonic()
@@ -116,10 +127,8 @@ def pace(written: deque[tuple[float, Mapping[str, float]]]) -> dict[str, float]:
 def watch(sessions: Sessions, console: Console, *, as_json: bool) -> None:
     """Show the state once a second, until somebody asks this process to end."""
     with until_stopped(), Watcher(sessions) as watcher, _shower(console, as_json=as_json) as show:
-        while True:
-            began = time.monotonic()
-            show(watcher.sight)
-            time.sleep(max(0.0, began + _EVERY_S - time.monotonic()))
+        for sight in watcher.sights():
+            show(sight)
 
 
 @contextmanager

@@ -4,34 +4,39 @@ from typing import Any, Self
 
 from celery.app.amqp import AMQP
 from kombu.connection import Connection
-from kombu.transport import redis
+from kombu.transport import redis, virtual
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 2.0
 
 
-class TakenForGood(redis.QoS):
-    """Notes nothing about messages that were taken out of Redis: what was lost, the relay sends again.
+class TakenForGood(virtual.QoS):
+    """Notes nothing in Redis about messages that were taken: what was lost, the relay sends again.
 
     kombu writes each message down a second time, and crosses it out when its task begins. While Redis stalls
     that takes five seconds, in which the worker does not hear what its processes have done, and ends them
     for being overdue; their messages stay noted, and after as many as it has processes it takes no more.
     """
 
-    def append(self, message: object, delivery_tag: str) -> None:
-        """Take note that a message was taken."""
+    def can_consume(self) -> bool:
+        """Return whether more may be taken: Celery counts for itself what its processes are at."""
+        return True
 
-    def ack(self, delivery_tag: str) -> None:
-        """Take note that its task has begun."""
+    def restore_unacked(self) -> list[tuple[BaseException, object]]:
+        """Put back what was taken and not begun; at the end, when Redis had an answer on its way to us.
 
-    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Take note that nobody knows its task."""
-
-    def restore_visible(self, start: int = 0, num: int = 10, interval: int = 10) -> None:
-        """Put back what others have taken and not begun for long."""
+        What was begun after all comes a second time, and too late: its token is void. What cannot be put back
+        is sent again when its lease has run out.
+        """
+        super().restore_unacked()  # type: ignore[no-untyped-call]  # kombu's
+        return []
 
 
 class _Channel(redis.Channel):
-    QoS = TakenForGood
+    ack_emulation = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]  # kombu's
+        self.QoS = TakenForGood  # type: ignore[assignment]  # without its emulation it has kombu's own
 
 
 class _Transport(redis.Transport):

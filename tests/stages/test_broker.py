@@ -1,4 +1,4 @@
-"""What Celery's way to Redis adds: messages are taken for good, and nobody waits for a note of it."""
+"""What Celery's way to Redis adds: no note of what was taken, and what was not begun is free in the end."""
 
 from collections.abc import Iterator
 
@@ -53,3 +53,33 @@ def test_acknowledging_asks_nothing_of_redis(connection: SteadyConnection, redis
     message.ack()
 
     assert set(redis.info("commandstats")) - set(before) <= {"cmdstat_info"}
+
+
+def test_what_was_taken_and_not_begun_is_free_for_others_when_a_worker_ends(
+    connection: SteadyConnection, redis: Redis
+) -> None:
+    channel = connection.channel()
+    queue = Queue("a queue", Exchange("a queue"), "a queue")(channel)
+    for number in range(3):
+        Producer(channel).publish({"number": number}, routing_key="a queue", declare=[queue])
+    queue.get().ack()
+    queue.get()
+
+    channel.close()
+
+    assert redis.llen("a queue") == 2
+
+
+def test_a_worker_ends_when_it_cannot_put_anything_back(
+    connection: SteadyConnection, redis: Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    channel = connection.channel()
+    queue = Queue("a queue", Exchange("a queue"), "a queue")(channel)
+    Producer(channel).publish({}, routing_key="a queue", declare=[queue])
+    queue.get()
+    # Whatever stands there, nothing can be added to it.
+    redis.set("a queue", "no list")
+
+    channel.close()
+
+    assert "".join(capsys.readouterr()) == ""

@@ -16,6 +16,7 @@ import uvloop
 from publisher.notify.client import WebhookClient
 from publisher.notify.pump import SLOTS
 from publisher.notify.secrets import new_secret
+from publisher.notify.sending import Request
 from publisher.notify.signature import sign
 
 MESSAGE = "msg_00000000000000000000000000000000"
@@ -37,7 +38,8 @@ async def send_all(client: WebhookClient, urls: Iterator[str], body: bytes) -> i
     secret = new_secret()
     succeeded = 0
     for url in urls:
-        answer = await client.post(url, headers=signed_headers(secret, body), body=body, deadline_s=15)
+        request = Request(url=url, headers=signed_headers(secret, body), body=body)
+        answer = await client.send(request, deadline_s=15)
         succeeded += answer.succeeded
     return succeeded
 

@@ -7,5 +7,5 @@ Address = FeedAddress | PrivateAddress | SearchAddress
 """`path` is what a document is kept under, and no other leads to it.
 
 `is_private` tells whether only one reader knows it; `is_renewed` whether it is made anew before anybody asks,
-if somebody did lately.
+if somebody did lately; `is_topic` whether what is new there can be subscribed to (WebSub).
 """

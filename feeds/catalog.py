@@ -97,6 +97,11 @@ class FeedAddress:
         return self.places is None
 
     @property
+    def is_topic(self) -> bool:
+        """Whether what is new can be subscribed to (WebSub)."""
+        return self.places is None
+
+    @property
     def stem(self) -> str:
         """The path of the feed without the ending of a format."""
         return stem_of(self.kind, self.slug)
@@ -126,6 +131,11 @@ class PrivateAddress:
         if found is None or (places is not None and not places.is_page):
             return None
         return cls(token=found["token"], format=FeedFormat(found["format"]), places=places)
+
+    @property
+    def is_topic(self) -> bool:
+        """Whether what is new can be subscribed to (WebSub)."""
+        return self.places is None
 
     @property
     def stem(self) -> str:

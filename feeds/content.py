@@ -128,4 +128,5 @@ def _feed(standing: Standing, address: FeedAddress | PrivateAddress, style: Feed
         language=style.language,
         updated=made_at(standing.label_id),
         archive_of=style.base_url + address.stem if address.places else None,
+        hub=style.hub_url if address.is_topic else None,
     )

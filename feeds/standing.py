@@ -44,6 +44,12 @@ def find_standing(session: Session, address: Address) -> Standing | None:
     return Standing(**found._asdict())
 
 
+def find_standings(session: Session, labels: Collection[UUID]) -> dict[UUID, Standing]:
+    """Return how far the feeds of these labels have come."""
+    rows = session.execute(_STANDING.where(FeedRow.label_id.in_(labels)))
+    return {row.label_id: Standing(**row._asdict()) for row in rows}
+
+
 def find_private_standings(session: Session, tokens: Collection[str]) -> dict[str, Standing]:
     """Return how far the feeds of these tokens have come; those that are void, or none, are left out."""
     digests = {digest_of(token): token for token in tokens}

@@ -5,6 +5,8 @@ from typing import Self
 
 from publisher.settings import Settings
 
+HUB_PATH = "/hub"
+
 
 @dataclass(frozen=True, kw_only=True)
 class FeedStyle:
@@ -21,6 +23,11 @@ class FeedStyle:
     base_url: str
     tag_domain: str
     length: int
+
+    @property
+    def hub_url(self) -> str:
+        """Where readers ask to be sent what is new (WebSub)."""
+        return self.base_url + HUB_PATH
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

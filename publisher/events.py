@@ -16,6 +16,7 @@ class EventType(StrEnum):
     ARTICLE_PUBLISHED = "article.published"
     ARTICLE_CORRECTED = "article.corrected"
     ARTICLE_RETRACTED = "article.retracted"
+    FEED_CHANGED = "feed.changed"
     ENDPOINT_TEST = "endpoint.test"
     ENDPOINT_DISABLED = "endpoint.disabled"
     HOUSEKEEPING_DUE = "housekeeping.due"

@@ -13,7 +13,9 @@ from sqlalchemy.dialects.postgresql import UUID as UUID_COLUMN
 from sqlalchemy.orm import Session
 
 from publisher.database import Channel
-from publisher.schema import FeedRow
+from publisher.events import Event, EventType
+from publisher.outbox.emit import emit_all
+from publisher.schema import FeedRow, TopicRow
 
 _PLACE = text(
     """
@@ -45,10 +47,11 @@ _TELL = text("SELECT pg_notify(:channel, label) FROM unnest(CAST(:labels AS text
 def mark_changed(session: Session, labels: Collection[UUID], *, at_once: bool = False) -> None:
     """Take note that these feeds show something else from the commit on.
 
-    A trigger tells who serves them: `feed_changes`, on the channel `feeds`, by the hexadecimal label.
+    A trigger tells who serves them: `feed_changes`, on the channel `feeds`, by the hexadecimal label. Events
+    tell of those that somebody is subscribed to.
 
     Args:
-        at_once: whether what is kept of them must not be shown for another moment.
+        at_once: whether what is kept of them must not be shown, or sent, for another moment.
     """
     if not labels:
         return
@@ -68,6 +71,28 @@ def mark_changed(session: Session, labels: Collection[UUID], *, at_once: bool = 
     if at_once:
         told = [label.hex + AT_ONCE for label in sorted(labels)]
         session.execute(_TELL, {"channel": Channel.FEEDS, "labels": told})
+        _forget_documents(session, labels)
+    push(session, labels)
+
+
+def push(session: Session, labels: Collection[UUID]) -> None:
+    """Oblige us to send subscribers of these feeds what is new; nothing where there are none."""
+    topics = session.scalars(
+        select(TopicRow.id)
+        .where(TopicRow.label_id.in_(labels), TopicRow.subscribed_until > func.now())
+        .order_by(TopicRow.id)
+    )
+    emit_all(session, [Event(type=EventType.FEED_CHANGED, subject=topic) for topic in topics])
+
+
+def _forget_documents(session: Session, labels: Collection[UUID]) -> None:
+    """Take away what subscribers of these feeds would be sent; nothing older can come instead."""
+    session.execute(
+        update(TopicRow)
+        .where(TopicRow.label_id == FeedRow.label_id, FeedRow.label_id.in_(labels))
+        .values(body=None, generation=FeedRow.generation - 1)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def place(session: Session, articles: Collection[UUID], labels: Collection[UUID]) -> None:

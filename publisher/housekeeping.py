@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from publisher.briefly import Hindered, briefly
 from publisher.events import EventType
+from publisher.notify.websub.ending import end_expired
+from publisher.notify.websub.topics import forget_unused
 from publisher.outbox.emit import emit
 from publisher.outbox.obligation import Fate, Obligation, Postponed
 from publisher.outdated import owe_outdated
@@ -73,6 +75,8 @@ def keep_house(
     if _forget_answers(session, before=at - ANSWERS_KEPT) == _SLICE:
         return {one: Postponed() for one in obligations}
     _forget_rebuilds(session)
+    end_expired(session)
+    forget_unused(session)
     soon = owe_outdated(session) if any(_PART not in one.data for one in obligations) else None
     fates = {one: _prune(session, one.data, retention, at) for one in obligations}
     return {one: _sooner(fate, at + soon) if soon else fate for one, fate in fates.items()}

@@ -45,7 +45,7 @@ class Pause:
 
 def tasks_of(stage: Stage) -> tuple[str, ...]:
     """Return the names of the tasks that a stage consists of."""
-    return (stage.value,)
+    return ("feeds", "push") if stage is Stage.FEEDS else (stage.value,)
 
 
 def pause(session: Session, stage: Stage, *, reason: str | None) -> tuple[Pause, bool]:

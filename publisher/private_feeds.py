@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from publisher.errors import InvalidInput, NotFound
 from publisher.ids import new_id
 from publisher.labels import LabelKind
+from publisher.notify.websub.ending import deny
 from publisher.schema import LabelRow, PrivateFeedRow
 from publisher.text import clean_line
 
@@ -55,7 +56,7 @@ def create_private_feed(
     name = clean_line(name)
     if not 0 < len(name) <= _LONGEST_NAME:
         raise InvalidInput.of("/name", f"expected 1 to {_LONGEST_NAME} characters")
-    token = _new_token()
+    token = new_token()
     identifier = new_id()
     session.execute(
         insert(PrivateFeedRow).values(
@@ -93,18 +94,18 @@ def newest_private_feeds(session: Session, *, limit: int, before: UUID | None = 
 def rotate_token(session: Session, identifier: UUID) -> tuple[PrivateFeed, str]:
     """Replace the token: the old one is void with the commit. Return the feed and the new token.
 
+    Who was sent the feed under the old one is told that this is over.
+
     Raises:
         NotFound: when there is no such private feed, or it was revoked.
     """
-    token = _new_token()
-    found = session.execute(
-        update(PrivateFeedRow)
-        .where(PrivateFeedRow.id == identifier, PrivateFeedRow.revoked_at.is_(None))
-        .values(digest=digest_of(token), rotated_at=func.now())
-        .returning(PrivateFeedRow.id)
-    ).one_or_none()
-    if found is None:
+    row = _locked(session, identifier)
+    if row is None or row.revoked_at is not None:
         raise NotFound(f"private feed {identifier}: does not exist, or was revoked")
+    deny(session, row.digest, reason="the address of this feed was replaced")
+    token = new_token()
+    row.digest, row.rotated_at = digest_of(token), func.now()
+    session.flush()
     return read_private_feed(session, identifier), token
 
 
@@ -114,12 +115,17 @@ def revoke_private_feed(session: Session, identifier: UUID) -> PrivateFeed:
     Raises:
         NotFound: when there is no such private feed.
     """
-    session.execute(
-        update(PrivateFeedRow)
-        .where(PrivateFeedRow.id == identifier)
-        .values(revoked_at=func.coalesce(PrivateFeedRow.revoked_at, func.now()))
-    )
+    row = _locked(session, identifier)
+    if row is not None and row.revoked_at is None:
+        deny(session, row.digest, reason="this feed was revoked")
+        row.revoked_at = func.now()
+        session.flush()
     return read_private_feed(session, identifier)
+
+
+def new_token() -> str:
+    """Return what nobody guesses."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
 
 
 def digest_of(token: str) -> bytes:
@@ -127,11 +133,12 @@ def digest_of(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
+def _locked(session: Session, identifier: UUID) -> PrivateFeedRow | None:
+    chosen = select(PrivateFeedRow).where(PrivateFeedRow.id == identifier).with_for_update()
+    return session.scalar(chosen.execution_options(populate_existing=True))
+
+
 _KNOWN = select(PrivateFeedRow, LabelRow).join(LabelRow, LabelRow.id == PrivateFeedRow.label_id)
-
-
-def _new_token() -> str:
-    return TOKEN_PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
 
 
 def _label_of(session: Session, feed: str) -> UUID:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from feeds.directories_http import directories_router
 from feeds.http import feeds_router, pages_router
+from feeds.hub_http import hub_router
 from feeds.serving.front import FeedFront
 from feeds.serving.shelf import Shelf
 from feeds.serving.store import FeedStore
@@ -29,6 +30,7 @@ from tests.waiting import eventually
 
 _ENDS_WITHIN_S = 10
 _SECRET = "a secret key for tests only"
+BOX = SecretBox(_SECRET)
 
 
 @contextmanager
@@ -71,15 +73,14 @@ def reading(sessions: Sessions, **settings: Any) -> Iterator[httpx.Client]:
 
 
 def _site(sessions: Sessions, values: dict[str, Any]) -> FastAPI:
-    context = ApiContext(
-        settings=load_settings(**values), sessions=sessions, keys=KeyRing(sessions), box=SecretBox(_SECRET)
-    )
+    context = ApiContext(settings=load_settings(**values), sessions=sessions, keys=KeyRing(sessions), box=BOX)
     # Nobody tells this shelf any news: every document is compared with the record each time.
     shelf = Shelf(64_000_000, good_for_s=0)
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.include_router(feeds_router(FeedStore(sessions, FeedStyle.of(context.settings), shelf)))
     app.include_router(pages_router(context))
     app.include_router(directories_router(context))
+    app.include_router(hub_router(context))
     install_problems(app)
     app.add_middleware(FeedFront, shelf=shelf, tokens=TokenLookups(sessions))
     app.add_middleware(Edge)

@@ -24,6 +24,7 @@ class Received:
     """A request as it arrived.
 
     Attributes:
+        path: with the query.
         headers: names in lower case.
         at: on the monotonic clock.
     """
@@ -32,6 +33,7 @@ class Received:
     headers: Mapping[str, str]
     body: bytes
     at: float
+    method: str = "POST"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,8 +162,11 @@ class _Connection(asyncio.Protocol):
         if len(rest) < length:
             return
         self._buffer = rest[length:]
-        path = lines[0].split(" ")[1]
-        reply = self._take(Received(path=path, headers=headers, body=rest[:length], at=time.monotonic()))
+        method, path = lines[0].split(" ")[:2]
+        received = Received(
+            path=path, headers=headers, body=rest[:length], at=time.monotonic(), method=method
+        )
+        reply = self._take(received)
         if reply.held:
             self._held.append(partial(self._answer, reply))
         elif reply.after_s:

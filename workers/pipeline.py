@@ -1,7 +1,8 @@
 """The system on one screen: every task, in the order in which an article meets them, and what leads to which.
 
     API · CLI ──► ingest ──► enrich ──► publish ─┬─► feeds ──► (web processes make documents)
-                                                 └─► fan out ──► (senders deliver)
+                                                 │      └─► push ────┐
+                                                 └─► fan out ────────┴─► (senders deliver)
 
 Nobody calls a task but the relay (`workers/relay.py`): a stage commits its result and the event that reports
 it, and `ROUTES` says what the event obliges.
@@ -12,6 +13,7 @@ from functools import partial
 
 from celery import Task
 
+from feeds.push import load_topics, render_topic, store_pushes
 from feeds.refresh import load_articles, render, store_entries
 from publisher.enrich.stage import find_out, load_revisions, store_enrichments
 from publisher.events import EventType
@@ -45,6 +47,14 @@ def refresh_feeds(task: Task, event_ids: list[str]) -> None:
         batch.write(store_entries, batch.compute(partial(render, style=app.style), articles))
 
 
+@app.stage("push")
+def push_feeds(task: Task, event_ids: list[str]) -> None:
+    """feed.changed → the document that its subscribers are owed (WebSub)."""
+    with handling(task, event_ids) as batch:
+        topics = batch.load(partial(load_topics, style=app.style))
+        batch.write(store_pushes, batch.compute(partial(render_topic, style=app.style), topics))
+
+
 @app.stage("fan_out")
 def fan_out(task: Task, event_ids: list[str]) -> None:
     """article.published | corrected | retracted, endpoint.test | disabled → a delivery an endpoint."""
@@ -68,6 +78,7 @@ ROUTES: Mapping[EventType, tuple[Task, ...]] = {
     EventType.ARTICLE_PUBLISHED: (refresh_feeds, fan_out),
     EventType.ARTICLE_CORRECTED: (refresh_feeds, fan_out),
     EventType.ARTICLE_RETRACTED: (refresh_feeds, fan_out),
+    EventType.FEED_CHANGED: (push_feeds,),
     EventType.ENDPOINT_TEST: (fan_out,),
     EventType.ENDPOINT_DISABLED: (fan_out,),
     EventType.HOUSEKEEPING_DUE: (housekeeping,),

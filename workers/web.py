@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from feeds.catalog import private_urls
 from feeds.directories_http import directories_router
 from feeds.http import feeds_router, pages_router
+from feeds.hub_http import hub_router
 from feeds.serving.front import FeedFront
 from feeds.serving.shelf import Shelf
 from feeds.serving.store import FeedStore
@@ -39,7 +40,7 @@ from workers.metrics.requests import MeasuredRequests, WebMeters
 from workers.tracing.requests import TracedRequests
 from workers.tracing.spans import Spans
 
-_ROUTERS = (articles_router, endpoints_router, pages_router, directories_router, health_router)
+_ROUTERS = (articles_router, endpoints_router, pages_router, directories_router, hub_router, health_router)
 _DESCRIPTION = """
 Articles in; RSS, Atom and JSON feeds and signed webhooks out.
 

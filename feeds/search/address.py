@@ -25,6 +25,7 @@ class SearchAddress:
     places: ClassVar = None
     is_private: ClassVar = False
     is_renewed: ClassVar = False
+    is_topic: ClassVar = False
 
     search: Search
     format: FeedFormat

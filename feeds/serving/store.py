@@ -12,7 +12,7 @@ from feeds.content import FeedContent, document_of, read_content
 from feeds.search.address import SearchAddress
 from feeds.search.finding import read_found
 from feeds.serving.document import Document
-from feeds.serving.headers import CACHING, FOR_EVERYBODY, PRIVATE_CACHING, UNSNIFFED
+from feeds.serving.headers import CACHING, FOR_EVERYBODY, PRIVATE_CACHING, UNSNIFFED, link_of
 from feeds.serving.shelf import Shelf
 from feeds.standing import Standing, find_standing
 from feeds.style import FeedStyle
@@ -86,9 +86,8 @@ class FeedStore:
         )
 
     def _headers(self, address: Address) -> dict[str, str]:
-        url = f"{self._style.base_url}{address.path}"
         headers = {
-            "Link": f'<{url}>; rel="self"; type="{address.format.media_type}"',
+            "Link": link_of(address, self._style),
             "Vary": "Accept-Encoding",
             **UNSNIFFED,
         }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, case, select, update
+from sqlalchemy import Row, case, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from publisher.notify.outcome import DeliveryState
@@ -23,7 +23,10 @@ def put_aside(
     locked = (
         select(DeliveryRow.id)
         .where(
-            DeliveryRow.id.in_([row.id for row in rows if row.shard in ours]),
+            # What has become newer since it was looked at is another thing.
+            tuple_(DeliveryRow.id, func.coalesce(DeliveryRow.sequence, 0)).in_(
+                [(row.id, row.sequence or 0) for row in rows if row.shard in ours]
+            ),
             DeliveryRow.state == DeliveryState.PENDING,
         )
         .order_by(DeliveryRow.id)

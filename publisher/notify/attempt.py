@@ -1,21 +1,17 @@
-"""One try to deliver: sign it, send it, and judge what came of it."""
+"""One try to deliver: send it, and judge what came of it."""
 
 from datetime import UTC, datetime
 
 import structlog
 
-from publisher import __version__
 from publisher.notify.claim import Claimed
 from publisher.notify.client import WebhookClient
 from publisher.notify.flush import Report
-from publisher.notify.message import message_name
-from publisher.notify.outcome import Answer, ErrorKind, judge
-from publisher.notify.signature import sign
+from publisher.notify.outcome import Answer, ErrorKind
 
 TIMEOUT_S = 15.0
 """How long a request may take to an endpoint that does not say."""
 
-_USER_AGENT = f"publisher/{__version__}"
 _DETAIL_LENGTH = 300
 log = structlog.get_logger("publisher.attempt")
 
@@ -31,10 +27,8 @@ async def attempt(
     """
     at = datetime.now(UTC)
     try:
-        answer = await client.post(
-            claimed.url,
-            headers=headers_of(claimed, timestamp=int(at.timestamp()), traceparent=traceparent),
-            body=claimed.body,
+        answer = await client.send(
+            claimed.sending.request(claimed.url, at=at, traceparent=traceparent),
             deadline_s=claimed.timeout_s or TIMEOUT_S,
         )
     except Exception as error:
@@ -42,12 +36,13 @@ async def attempt(
         answer = Answer(error=ErrorKind.PROTOCOL, detail=f"{type(error).__name__}: {error}"[:_DETAIL_LENGTH])
     ended_at = datetime.now(UTC)
     _log(claimed, answer)
-    outcome = judge(answer, attempts=claimed.attempts + 1, at=ended_at, jitter=jitter)
+    outcome = claimed.sending.judge(answer, attempts=claimed.attempts + 1, at=ended_at, jitter=jitter)
     return Report(claimed=claimed, answer=answer, outcome=outcome, at=at, ended_at=ended_at)
 
 
 def _log(claimed: Claimed, answer: Answer) -> None:
     """Tell of an attempt: aloud only of failures, since thousands succeed every second."""
+    traceparent = claimed.sending.traceparent
     tell = log.debug if answer.succeeded else log.info
     tell(
         "delivery.attempted",
@@ -59,25 +54,5 @@ def _log(claimed: Claimed, answer: Answer) -> None:
         detail=answer.detail,
         attempt=claimed.attempts + 1,
         ms=answer.duration_ms,
-        **({} if claimed.traceparent is None else {"traceparent": claimed.traceparent}),
+        **({} if traceparent is None else {"traceparent": traceparent}),
     )
-
-
-def headers_of(claimed: Claimed, *, timestamp: int, traceparent: str | None = None) -> dict[str, str]:
-    """Return the headers of one attempt: the id stays the same on every one, the rest is its own.
-
-    Source: Standard Webhooks 1.0.0, “Webhook headers”.
-    """
-    name = message_name(claimed.message_id)
-    headers = {
-        "webhook-id": name,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(claimed.secrets, message_id=name, timestamp=timestamp, body=claimed.body),
-        "content-type": "application/json",
-        "user-agent": _USER_AGENT,
-    }
-    if claimed.sequence is not None:
-        headers["publisher-sequence"] = str(claimed.sequence)
-    if traceparent is not None:
-        headers["traceparent"] = traceparent
-    return headers

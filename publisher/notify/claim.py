@@ -8,16 +8,18 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, SmallInteger, bindparam, select, text, tuple_
+from sqlalchemy import ARRAY, Row, SmallInteger, bindparam, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as UUID_COLUMN
 from sqlalchemy.orm import Session
 
 from publisher.notify.aside import put_aside
-from publisher.notify.endpoint_secrets import live_secrets
+from publisher.notify.outcome import DeliveryState
 from publisher.notify.secrets import SecretBox
+from publisher.notify.sending import Sending
 from publisher.notify.shards import Lease
-from publisher.schema import MessageRow
+from publisher.notify.webhook import load_webhooks
+from publisher.notify.websub.loading import load_for_subscribers
 
 IN_FLIGHT = 10
 """Requests at a time to an endpoint that does not say how many it takes."""
@@ -34,12 +36,10 @@ class Claimed:
 
     Attributes:
         token: of that lease.
+        sequence: the newest that is sent: of the article's revision, or of the feed's document.
         attempts: made before this one.
         timeout_s: None: the default.
         trigger: why this attempt is made: `auto`, `manual` or `replay`.
-        secrets: that are live, newest first; at least one.
-        accepted_at: since when there was something to tell.
-        traceparent: of the request that led to the message.
     """
 
     id: UUID
@@ -53,10 +53,7 @@ class Claimed:
     url: str
     timeout_s: float | None
     max_in_flight: int
-    body: bytes
-    secrets: tuple[bytes, ...]
-    accepted_at: datetime | None = None
-    traceparent: str | None = None
+    sending: Sending
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +98,8 @@ SELECT due.* FROM unnest(:shards) AS own(shard) CROSS JOIN LATERAL (
     SELECT delivery.id, delivery.shard, delivery.endpoint_id, delivery.message_id, delivery.message_time,
            delivery.sequence, delivery.attempts, delivery.trigger, delivery.next_attempt_at,
            endpoint.url, endpoint.timeout_s, endpoint.max_in_flight, endpoint.enabled,
-           endpoint.deleted_at IS NOT NULL AS deleted
+           endpoint.deleted_at IS NOT NULL AS deleted, endpoint.topic_id,
+           endpoint.expires_at <= coalesce(:at, now()) AS expired
     FROM delivery JOIN endpoint ON endpoint.id = delivery.endpoint_id
     WHERE delivery.shard = own.shard AND delivery.state = 'pending'
       AND delivery.next_attempt_at <= coalesce(:at, now())
@@ -130,7 +128,7 @@ def claim(
     """Return deliveries of our shards that are due, older ones first, never more than there is room for.
 
     What cannot be sent is put aside on the way: `held` while its endpoint is disabled or none of its secrets
-    can be read, `cancelled` when the endpoint was deleted or the message scrubbed.
+    can be read, `cancelled` when the endpoint was deleted, its lease is over or the message was scrubbed.
 
     Args:
         leases: at least one.
@@ -142,27 +140,44 @@ def claim(
     """
     rows, cut_off = _look(session, leases, room, at=at)
     chosen, full = admit([row for row in rows if row.enabled and not row.deleted], room)
-    messages = _messages(session, {(row.message_id, row.message_time) for row in chosen})
-    secrets = live_secrets(session, {row.endpoint_id for row in chosen}, box=box, at=now)
-    scrubbed = {row.id for row in chosen if row.message_id not in messages}
+    found = _sendings(session, chosen, box=box, now=now)
+    becomes = {**{row.id: found.get(row.id) for row in chosen}, **_becomes(rows)}
     put_aside(
         session,
         leases,
-        cancelled=[row for row in rows if row.deleted or row.id in scrubbed],
-        held=[
-            row for row in rows if not row.deleted and (not row.enabled or secrets.get(row.endpoint_id) == ())
-        ],
+        cancelled=[row for row in rows if becomes.get(row.id) is DeliveryState.CANCELLED],
+        held=[row for row in rows if becomes.get(row.id) is DeliveryState.HELD],
     )
     return Claim(
         deliveries=[
-            _claimed(row, leases[row.shard].token, messages[row.message_id], secrets[row.endpoint_id])
+            _claimed(row, leases[row.shard].token, sending)
             for row in chosen
-            # Without any secret, the endpoint was deleted just now: the next look cancels the delivery.
-            if row.message_id in messages and secrets.get(row.endpoint_id)
+            if (sending := found.get(row.id)) is not None and not isinstance(sending, DeliveryState)
         ],
         more=cut_off or len(chosen) < len(rows),
         full=full,
     )
+
+
+def _becomes(rows: Sequence[Row[Any]]) -> dict[UUID, DeliveryState]:
+    """Return what becomes of deliveries to endpoints that are told nothing now."""
+    return {
+        row.id: DeliveryState.CANCELLED if row.deleted else DeliveryState.HELD
+        for row in rows
+        if row.deleted or not row.enabled
+    }
+
+
+def _sendings(
+    session: Session, rows: Sequence[Row[Any]], *, box: SecretBox, now: datetime
+) -> Mapping[UUID, Sending | DeliveryState]:
+    """Return what is sent for each delivery, or what becomes of it unsent."""
+    webhooks = [row for row in rows if row.topic_id is None]
+    others = [row for row in rows if row.topic_id is not None]
+    return {
+        **load_webhooks(session, webhooks, box=box, at=now),
+        **load_for_subscribers(session, others, box=box, at=now),
+    }
 
 
 def _look(
@@ -205,33 +220,18 @@ def limit_of(max_in_flight: int | None) -> int:
     return IN_FLIGHT if max_in_flight is None else max_in_flight
 
 
-def _messages(session: Session, wanted: Collection[tuple[UUID, datetime]]) -> dict[UUID, Any]:
-    """Return those whose body is still there: read anew each time, since a retraction scrubs it."""
-    if not wanted:
-        return {}
-    rows = session.execute(
-        select(MessageRow.id, MessageRow.body, MessageRow.accepted_at, MessageRow.traceparent).where(
-            tuple_(MessageRow.id, MessageRow.time).in_(wanted), MessageRow.body.is_not(None)
-        )
-    )
-    return {row.id: row for row in rows}
-
-
-def _claimed(row: Row[Any], token: int, message: Any, secrets: tuple[bytes, ...]) -> Claimed:
+def _claimed(row: Row[Any], token: int, sending: Sending) -> Claimed:
     return Claimed(
         id=row.id,
         shard=row.shard,
         token=token,
         endpoint_id=row.endpoint_id,
         message_id=row.message_id,
-        sequence=row.sequence,
+        sequence=sending.sequence,
         attempts=row.attempts,
         trigger=row.trigger,
         url=row.url,
         timeout_s=row.timeout_s,
         max_in_flight=limit_of(row.max_in_flight),
-        body=message.body,
-        secrets=secrets,
-        accepted_at=message.accepted_at,
-        traceparent=message.traceparent,
+        sending=sending,
     )

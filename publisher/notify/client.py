@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from functools import lru_cache
 
@@ -13,6 +13,7 @@ import httpx
 from publisher.notify.addresses import Lookup, Network, addresses_of
 from publisher.notify.connections import GuardedConnector, GuardedResolver, RefusedAddress, Way, way
 from publisher.notify.outcome import Answer, ErrorKind
+from publisher.notify.sending import Request
 from publisher.notify.transport import EXACT_URL, ExactTransport
 
 MAX_BODY_BYTES = 16 * 1024
@@ -32,7 +33,7 @@ _KINDS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], ErrorKind], .
 
 
 class WebhookClient:
-    """Sends webhooks and brings back an Answer, whatever the receiver does.
+    """Sends requests to receivers and brings back an Answer, whatever they do.
 
     It goes to allowed addresses only and straight there (no proxy, no redirect), keeps no cookies,
     decompresses nothing and is done by the deadline. Make it inside the event loop that uses it.
@@ -66,19 +67,18 @@ class WebhookClient:
         )
         self._transport = ExactTransport(self._session)
 
-    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes, deadline_s: float) -> Answer:
-        """Send one webhook and return what came of it.
+    async def send(self, request: Request, *, deadline_s: float) -> Answer:
+        """Send a request and return what came of it.
 
         Args:
-            url: as `check_url` accepted it; requested exactly as it is written.
-            headers: ours; no value may hold a line break.
+            request: its URL is one that `check_url` accepted.
             deadline_s: for everything from the look-up of the name to the last byte of the answer.
         """
         started, taken = time.monotonic(), Way()
         way.set(taken)
         try:
             async with asyncio.timeout(deadline_s):
-                response, received = await self._exchange(url, headers, body)
+                response, received = await self._exchange(request)
         except (aiohttp.ClientError, httpx.InvalidURL, OSError, ValueError) as error:
             return Answer(
                 error=_kind(error),
@@ -99,15 +99,13 @@ class WebhookClient:
         await self._session.close()
         await self._resolver.close()
 
-    async def _exchange(
-        self, url: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[httpx.Response, bytes]:
+    async def _exchange(self, asked: Request) -> tuple[httpx.Response, bytes]:
         request = httpx.Request(
-            "POST",
-            _parsed(url),
-            headers={**headers, "accept-encoding": "identity"},
-            content=body,
-            extensions={EXACT_URL: url},
+            asked.method,
+            _parsed(asked.url),
+            headers={**asked.headers, "accept-encoding": "identity"},
+            content=asked.body,
+            extensions={EXACT_URL: asked.url},
         )
         # The transport itself and no AsyncClient around it: there are no cookies to keep, no redirects to
         # follow, no logins to renew, and without those layers one core sends half as much again.

@@ -23,6 +23,8 @@ from publisher.schema import EndpointRow, EndpointSecretRow
 
 SHARDS = 64
 _FILTER_MEMBERS = ("event_types", "categories")
+# Subscribers of feeds are not what clients of the API have registered.
+_IS_WEBHOOK = (EndpointRow.deleted_at.is_(None), EndpointRow.topic_id.is_(None))
 
 
 class DisabledReason(StrEnum):
@@ -107,7 +109,7 @@ def read(session: Session, endpoint_id: UUID) -> Endpoint:
 
 def newest(session: Session, *, limit: int, before: UUID | None = None) -> list[Endpoint]:
     """Return the newest endpoints first; `before` is the last id of the page before this one."""
-    chosen = select(EndpointRow).where(EndpointRow.deleted_at.is_(None))
+    chosen = select(EndpointRow).where(*_IS_WEBHOOK)
     if before is not None:
         chosen = chosen.where(EndpointRow.id < before)
     return [_endpoint(row) for row in session.scalars(chosen.order_by(EndpointRow.id.desc()).limit(limit))]
@@ -215,7 +217,7 @@ def locked(session: Session, endpoint_id: UUID) -> EndpointRow:
 
 
 def _existing(session: Session, endpoint_id: UUID, *, lock: bool = False) -> EndpointRow:
-    chosen = select(EndpointRow).where(EndpointRow.id == endpoint_id, EndpointRow.deleted_at.is_(None))
+    chosen = select(EndpointRow).where(EndpointRow.id == endpoint_id, *_IS_WEBHOOK)
     if lock:
         chosen = chosen.with_for_update().execution_options(populate_existing=True)
     row = session.scalar(chosen)

@@ -50,6 +50,10 @@ class Filter:
         return {"event_types": list(self.event_types), "categories": categories}
 
 
+NOTHING = Filter(event_types=())
+"""Of those who are told of no events, but sent documents of feeds."""
+
+
 def filter_of(raw: dict[str, Any]) -> Filter:
     """Return the filter that `as_json` wrote."""
     categories = raw["categories"]

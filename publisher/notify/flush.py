@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 
 from publisher.notify.claim import Claimed
 from publisher.notify.endpoints import DisabledReason, disable
-from publisher.notify.outcome import Answer, Outcome
+from publisher.notify.outcome import Answer, Consequence, Outcome
 from publisher.notify.shards import standing
+from publisher.notify.websub.ending import end
+from publisher.notify.websub.subscriptions import confirm, end_denied, leave_unconfirmed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,16 +35,19 @@ class Report:
 
 
 # What changed meanwhile stays: a delivery that was cancelled or held while it was in flight is not tried
-# again. But one that arrived has arrived, whatever was decided in that moment.
+# again. But one that arrived has arrived, whatever was decided in that moment; and what has become newer
+# meanwhile (a document of a feed) is due as it was.
 # Waiting is counted by the database's clock, which says what is due; the sender's may be off.
 _RECORD = text("""
 WITH report AS (
     SELECT * FROM json_to_recordset(CAST(:reports AS json)) AS report(
-        id uuid, delivery_id uuid, endpoint_id uuid, number smallint, trigger text, at timestamptz, url text,
-        status smallint, error text, duration_ms integer, address text, response_headers jsonb,
-        response_body text, state text, wait_s float8)
+        id uuid, delivery_id uuid, endpoint_id uuid, sequence integer, number smallint, trigger text,
+        at timestamptz, url text, status smallint, error text, duration_ms integer, address text,
+        response_headers jsonb, response_body text, state text, wait_s float8)
 ), locked AS (
-    SELECT id FROM delivery WHERE id IN (SELECT delivery_id FROM report) ORDER BY id FOR UPDATE
+    SELECT delivery.id FROM delivery JOIN report ON report.delivery_id = delivery.id
+    WHERE delivery.sequence <= report.sequence OR delivery.sequence IS NULL
+    ORDER BY delivery.id FOR UPDATE OF delivery
 ), changed AS (
     UPDATE delivery SET
         attempts = report.number, last_status = report.status, trigger = 'auto',
@@ -84,14 +89,26 @@ def flush(session: Session, reports: Sequence[Report]) -> list[Report]:
     return ours
 
 
-def disable_gone(session: Session, report: Report) -> bool:
-    """Disable an endpoint that answered 410, if its shard still carries our token; True if that was news.
+def settle(session: Session, report: Report) -> bool:
+    """Do what an answer means besides, if its shard is still ours; return whether an endpoint was disabled.
 
-    In a transaction of its own: it locks the endpoint and all that waits for it.
+    In a transaction of its own, before the attempt is recorded: it locks the endpoint, and what waits for it.
+    Once more changes nothing.
     """
     if not _ours(session, [report]):
         return False
-    return disable(session, report.claimed.endpoint_id, DisabledReason.GONE)
+    match report.outcome.consequence:
+        case Consequence.ENDPOINT_GONE:
+            return disable(session, report.claimed.endpoint_id, DisabledReason.GONE)
+        case Consequence.CONFIRMED:
+            confirm(session, report.claimed.id)
+        case Consequence.NOT_CONFIRMED:
+            leave_unconfirmed(session, report.claimed.id)
+        case Consequence.DENIED:
+            end_denied(session, report.claimed.id)
+        case Consequence.SUBSCRIPTION_OVER:
+            end(session, report.claimed.endpoint_id)
+    return False
 
 
 def _ours(session: Session, reports: Sequence[Report]) -> list[Report]:
@@ -115,6 +132,7 @@ def _row(one: Report) -> dict[str, Any]:
         "id": str(uuid5(claimed.id, f"{claimed.token}/{claimed.attempts + 1}")),
         "delivery_id": str(claimed.id),
         "endpoint_id": str(claimed.endpoint_id),
+        "sequence": claimed.sequence,
         "number": claimed.attempts + 1,
         "trigger": claimed.trigger,
         "at": one.at.isoformat(),

@@ -16,7 +16,7 @@ class Observer:
 
     def begins(self, claimed: Claimed) -> str | None:
         """Return the trace context that the receiver is told of an attempt that begins."""
-        return claimed.traceparent
+        return claimed.sending.traceparent
 
     def ended(self, report: Report) -> None:
         """Hear what came of an attempt, before it is recorded."""
@@ -48,7 +48,7 @@ class Harmless(Observer):
         """Return the other's trace context; the message's own if there is none to be had."""
         with undisturbed(f"{self._name}.begins"):
             return self._other.begins(claimed)
-        return claimed.traceparent
+        return claimed.sending.traceparent
 
     def ended(self, report: Report) -> None:
         """Pass on what came of an attempt."""

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from publisher.notify.schedule import next_attempt_at, parse_retry_after
 
-_GONE = 410
+GONE = 410
+"""The status with which a receiver says that it wants nothing more, ever."""
 
 
 class DeliveryState(StrEnum):
@@ -66,20 +67,29 @@ class Answer:
         return self.body.decode("utf-8", "replace").replace("\x00", "\ufffd")
 
 
+class Consequence(StrEnum):
+    """What an answer means for more than its delivery; done before the attempt is recorded."""
+
+    ENDPOINT_GONE = "endpoint_gone"  # the endpoint is disabled, and what waits for it held
+    SUBSCRIPTION_OVER = "subscription_over"  # the subscription ends
+    CONFIRMED = "confirmed"  # what a subscriber was asked is what it wants
+    DENIED = "denied"  # it was told that its subscription is over, which it is now
+    NOT_CONFIRMED = "not_confirmed"  # it is not; all stays as it was
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What follows from an attempt.
 
     Attributes:
-        state: pending (again), succeeded, failed, or held because the endpoint is to be disabled.
+        state: pending (again), succeeded, failed, cancelled, or held because the endpoint is to be disabled.
         next_attempt_at: set exactly when pending.
-        endpoint_gone: the endpoint is to be disabled and what waits for it held.
         paused_until: not before this instant may anything be sent to the endpoint.
     """
 
     state: DeliveryState
     next_attempt_at: datetime | None = None
-    endpoint_gone: bool = False
+    consequence: Consequence | None = None
     paused_until: datetime | None = None
 
 
@@ -95,8 +105,8 @@ def judge(answer: Answer, *, attempts: int, at: datetime, jitter: float) -> Outc
     """
     if answer.succeeded:
         return Outcome(state=DeliveryState.SUCCEEDED)
-    if answer.status == _GONE:
-        return Outcome(state=DeliveryState.HELD, endpoint_gone=True)
+    if answer.status == GONE:
+        return Outcome(state=DeliveryState.HELD, consequence=Consequence.ENDPOINT_GONE)
     wait = parse_retry_after(answer.headers.get("retry-after"), at=at)
     paused_until = at + wait if wait else None
     again_at = next_attempt_at(attempts, at=at, jitter=jitter, retry_after=wait)

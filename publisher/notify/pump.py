@@ -16,7 +16,7 @@ from publisher.notify.asking import Asking, unhindered
 from publisher.notify.attempt import attempt
 from publisher.notify.claim import Claimed, claim
 from publisher.notify.client import WebhookClient
-from publisher.notify.flush import Report, disable_gone, flush
+from publisher.notify.flush import Report, flush, settle
 from publisher.notify.in_hand import InHand
 from publisher.notify.observer import Harmless, Observer
 from publisher.notify.secrets import SecretBox
@@ -185,10 +185,9 @@ class Pump:
     async def _flush(self) -> None:
         async with self._record.turn:
             reports = self._in_hand.reports[:_FLUSH_MOST]
-            gone = {one.claimed.endpoint_id: one for one in reports if one.outcome.endpoint_gone}
-            for endpoint_id, report in sorted(gone.items()):
-                if await self._record.ask(partial(disable_gone, report=report)):
-                    log.warning("endpoint.gone", endpoint_id=str(endpoint_id))
+            for report in [one for one in reports if one.outcome.consequence]:
+                if await self._record.ask(partial(settle, report=report)):
+                    log.warning("endpoint.gone", endpoint_id=str(report.claimed.endpoint_id))
             recorded = await self._record.ask(lambda session: flush(session, reports))
             self._in_hand.forget(reports)
             self._observer.recorded(recorded, not_ours=len(reports) - len(recorded))

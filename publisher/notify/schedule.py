@@ -1,6 +1,7 @@
 """When a delivery is tried again, and when it is given up."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -23,7 +24,12 @@ _SECONDS = re.compile(r"[0-9]{1,20}")
 
 
 def next_attempt_at(
-    attempts: int, *, at: datetime, jitter: float, retry_after: timedelta | None = None
+    attempts: int,
+    *,
+    at: datetime,
+    jitter: float,
+    retry_after: timedelta | None = None,
+    pauses: Sequence[timedelta] = PAUSES,
 ) -> datetime | None:
     """Return when to try again, or None if the delivery has failed.
 
@@ -33,12 +39,13 @@ def next_attempt_at(
         jitter: -1 to 1, drawn anew each time: the pause is shorter or longer by up to a fifth, so that what
             failed together does not come back together.
         retry_after: what the receiver asked for; never shortens the pause.
+        pauses: before each attempt but the first.
 
     Source: Standard Webhooks 1.0.0, “Deliverability and reliability”.
     """
-    if attempts > len(PAUSES):
+    if attempts > len(pauses):
         return None
-    pause = PAUSES[attempts - 1] * (1 + _JITTER * jitter)
+    pause = pauses[attempts - 1] * (1 + _JITTER * jitter)
     return at + max(pause, retry_after or timedelta())
 
 

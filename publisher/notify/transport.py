@@ -25,7 +25,7 @@ class ExactTransport(httpx.AsyncBaseTransport):
             request.method,
             URL(request.extensions[EXACT_URL], encoded=True),
             headers=request.headers.multi_items(),
-            data=request.content,
+            data=request.content or None,
             allow_redirects=False,
         )
         return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer))

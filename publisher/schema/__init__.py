@@ -14,6 +14,7 @@ from publisher.schema.delivery import (
 from publisher.schema.feed import ArticleSearchRow, EntryRow, FeedRow, PrivateFeedRow, TombstoneRow
 from publisher.schema.outbox import EventRow, EventTaskRow, PauseRow, StepRow
 from publisher.schema.row import Row
+from publisher.schema.websub import CallbackRequestRow, TopicRow
 
 __all__ = [
     "ApiKeyRow",
@@ -22,6 +23,7 @@ __all__ = [
     "ArticleRow",
     "ArticleSearchRow",
     "AttemptRow",
+    "CallbackRequestRow",
     "DeliveryRow",
     "EndpointRow",
     "EndpointSecretRow",
@@ -40,4 +42,5 @@ __all__ = [
     "ShardLeaseRow",
     "StepRow",
     "TombstoneRow",
+    "TopicRow",
 ]

@@ -9,9 +9,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from publisher.schema.row import BigInt, Row
 
+_SUBSCRIBES = text("topic_id IS NOT NULL")
+
 
 class EndpointRow(Row):
-    """Somebody who wants to be told.
+    """Somebody who wants to be told: of events, by webhooks, or of what is new in a feed, by WebSub.
 
     Attributes:
         owner: the API key that registered it.
@@ -21,11 +23,17 @@ class EndpointRow(Row):
         paused_at: since when an operator lets nothing be sent.
         paused_until: the receiver asked for silence until then.
         deleted_at: it is gone for everybody but the record of its deliveries.
+        topic_id: what it subscribes to (WebSub); None: it is told of events, by webhooks.
+        host: of a subscriber's callback.
+        expires_at: when the lease of a subscription ends; before it was verified, when it was asked for.
     """
 
     __tablename__ = "endpoint"
     __table_args__ = (
         Index("endpoint_filter", "filter_hash", "id", postgresql_where=text("deleted_at IS NULL")),
+        Index("endpoint_callback", "topic_id", "url", unique=True, postgresql_where=_SUBSCRIBES),
+        Index("endpoint_topic", "topic_id", "id", postgresql_where=_SUBSCRIBES),
+        Index("endpoint_host", "host", "topic_id", postgresql_where=_SUBSCRIBES),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -46,6 +54,9 @@ class EndpointRow(Row):
     timeout_s: Mapped[float | None] = mapped_column(Float)
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
+    topic_id: Mapped[UUID | None] = mapped_column(ForeignKey("topic.id"))
+    host: Mapped[str | None]
+    expires_at: Mapped[datetime | None]
 
 
 class EndpointSecretRow(Row):
@@ -89,6 +100,9 @@ class MessageRow(Row):
 
 class DeliveryRow(Row):
     """That a message is owed to an endpoint, and how far that has come; never a body.
+
+    To a subscriber it is the newest document of its topic that is owed: one row, which has the endpoint's id,
+    the topic's as `message_id`, and the feed's generation as `sequence`; or a question, whose row has its id.
 
     Attributes:
         state: `DeliveryState`.

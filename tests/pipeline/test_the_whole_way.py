@@ -172,3 +172,29 @@ def _succeeded(api: httpx.Client, endpoint: str) -> list[dict[str, Any]]:
 
 def _titled(found: dict[str, Any], title: str) -> Any:
     return next((entry for entry in found.values() if entry.title == title), None)
+
+
+def test_who_subscribes_to_a_feed_is_sent_what_is_new_and_what_was_taken_down(api: httpx.Client) -> None:
+    article = post(api)
+    eventually(lambda: article["uri"] in items(api, "all"), within_s=20)
+    links = api.get("/feeds/all.atom").links
+
+    with Receivers(_confirming) as receivers:
+        form = {"hub.mode": "subscribe", "hub.topic": links["self"]["url"], "hub.callback": receivers.url()}
+        assert api.post(httpx.URL(links["hub"]["url"]).path, data=form).status_code == 202
+        eventually(lambda: any(one.method == "GET" for one in receivers.received()))
+        corrected = post(api, title="Đính chính: 24 km")
+        eventually(lambda: _shows(receivers, corrected["title"]))
+        api.delete(f"/v1/articles/{article['id']}", params={"reason": "sai"})
+        eventually(lambda: _shows(receivers, "deleted-entry") and not _shows(receivers, corrected["title"]))
+
+
+def _confirming(received: Received) -> Reply:
+    asked = httpx.URL(f"http://callback{received.path}").params
+    return Reply(status=200, body=asked.get("hub.challenge", "").encode())
+
+
+def _shows(receivers: Receivers, words: str) -> bool:
+    """Return whether the newest document that came has these words."""
+    documents = [one for one in receivers.received() if one.method == "POST"]
+    return bool(documents) and words in documents[-1].body.decode()

@@ -18,6 +18,7 @@ ROUTES: Routes = {
     EventType.ARTICLE_PUBLISHED: ("feeds", "fan_out"),
     EventType.ARTICLE_CORRECTED: ("feeds", "fan_out"),
     EventType.ARTICLE_RETRACTED: ("feeds", "fan_out"),
+    EventType.FEED_CHANGED: ("push",),
     EventType.ENDPOINT_TEST: ("fan_out",),
     EventType.ENDPOINT_DISABLED: ("fan_out",),
     EventType.HOUSEKEEPING_DUE: ("housekeeping",),

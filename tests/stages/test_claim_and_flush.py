@@ -12,7 +12,7 @@ from publisher.database import Sessions
 from publisher.errors import SettingsError
 from publisher.ids import new_id
 from publisher.notify.claim import Claim, Room, claim
-from publisher.notify.flush import Report, disable_gone, flush
+from publisher.notify.flush import Report, flush, settle
 from publisher.notify.outcome import Answer, DeliveryState, judge
 from publisher.notify.secrets import SecretBox
 from publisher.notify.shards import Lease, beat
@@ -57,7 +57,7 @@ def test_a_pump_that_slept_past_its_lease_changes_nothing(database: Sessions, st
     reports = report_of(found, Answer(status=status))
 
     with some.sessions.begin() as session:
-        disabled = disable_gone(session, reports[0])
+        disabled = settle(session, reports[0])
         recorded = flush(session, reports)
 
     (delivery,) = some.deliveries()

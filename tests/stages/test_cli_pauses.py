@@ -20,7 +20,7 @@ from tests.stages.subscribers import Subscribers
     [
         ("enrich", {"enrich"}),
         ("publish", {"publish"}),
-        ("feeds", {"feeds"}),
+        ("feeds", {"feeds", "push"}),
         ("fan_out", {"fan_out"}),
         ("deliver", {"deliver"}),
     ],

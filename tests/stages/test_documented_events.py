@@ -2,10 +2,11 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, insert, literal, select
 from sqlalchemy.orm import Session
 
 from publisher.events import EventType
@@ -14,7 +15,7 @@ from publisher.notify.endpoint_in import EndpointIn
 from publisher.notify.endpoints import DisabledReason, create, disable, send_test
 from publisher.notify.secrets import SecretBox
 from publisher.retract import retract
-from publisher.schema import EventRow
+from publisher.schema import EventRow, FeedRow, TopicRow
 from tests.stages.articles import published, recorded, run_enrich, run_feeds, run_publish
 
 EVENTS = Path(__file__).parents[2] / "docs" / "events.md"
@@ -31,6 +32,7 @@ def everything_happens(session: Session) -> None:
     """Make at least one event of each type."""
     article = published(session)
     run_feeds(session)
+    somebody_subscribes(session)
     recorded(session, title="Hà Nội mở thêm 23,7 km đường")
     run_enrich(session)
     run_publish(session)
@@ -40,6 +42,14 @@ def everything_happens(session: Session) -> None:
     send_test(session, endpoint.id)
     disable(session, endpoint.id, DisabledReason.MANUAL)
     begin_housekeeping(session)
+
+
+def somebody_subscribes(session: Session) -> None:
+    """Let every feed have a subscriber."""
+    columns = [TopicRow.id, TopicRow.label_id, TopicRow.format, TopicRow.url, TopicRow.subscribed_until]
+    in_an_hour = func.now() + timedelta(hours=1)
+    feeds = select(func.gen_random_uuid(), FeedRow.label_id, literal("atom"), literal("/"), in_an_hour)
+    session.execute(insert(TopicRow).from_select([one.key for one in columns], feeds))
 
 
 def test_every_event_is_documented_with_the_members_that_it_has(session: Session) -> None:

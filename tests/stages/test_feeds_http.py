@@ -136,7 +136,7 @@ def test_the_self_link_is_the_address_that_was_asked_for(
     answer = reader.get(f"/feeds/{name}.{feed_format}")
 
     own = f"{BASE_URL}/feeds/{name}.{feed_format}"
-    assert answer.headers["link"] == f'<{own}>; rel="self"; type="{feed_format.media_type}"'
+    assert answer.links["self"] == {"url": own, "rel": "self", "type": feed_format.media_type}
     if feed_format is FeedFormat.JSON:
         assert answer.json()["feed_url"] == own
     else:

@@ -8,6 +8,7 @@ import pytest
 from publisher.ids import new_id
 from publisher.notify.claim import Claimed
 from publisher.notify.flights import Flights, most_in_flight
+from publisher.notify.webhook import Webhook
 from tests.clock import Clock
 
 SLOTS = 100
@@ -38,9 +39,13 @@ def request(endpoint: UUID, *, max_in_flight: int = SLOTS) -> Claimed:
         url="https://reader.example/hook",
         timeout_s=None,
         max_in_flight=max_in_flight,
-        body=b"{}",
-        secrets=(b"s" * 24,),
-        accepted_at=datetime(2026, 11, 24, tzinfo=UTC),
+        sending=Webhook(
+            message_id=UUID(int=3),
+            sequence=None,
+            body=b"{}",
+            secrets=(b"s" * 24,),
+            accepted_at=datetime(2026, 11, 24, tzinfo=UTC),
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from publisher.notify.client import MAX_BODY_BYTES, WebhookClient
 from publisher.notify.outcome import Answer, ErrorKind
+from publisher.notify.sending import Request
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -115,10 +116,11 @@ async def client(**arguments: object) -> AsyncIterator[WebhookClient]:
 
 async def send(to: str, *, by: WebhookClient | None = None, deadline_s: float = DEADLINE_S) -> Answer:
     headers = {"webhook-id": "msg_1", "content-type": "application/json"}
+    request = Request(url=to, headers=headers, body=b'{"a": 1}')
     if by is not None:
-        return await by.post(to, headers=headers, body=b'{"a": 1}', deadline_s=deadline_s)
+        return await by.send(request, deadline_s=deadline_s)
     async with client() as made:
-        return await made.post(to, headers=headers, body=b'{"a": 1}', deadline_s=deadline_s)
+        return await made.send(request, deadline_s=deadline_s)
 
 
 async def eventually(holds: Callable[[], bool]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.notify.outcome import Answer, DeliveryState, ErrorKind, judge
+from publisher.notify.outcome import Answer, Consequence, DeliveryState, ErrorKind, judge
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 answers = st.one_of(
@@ -33,7 +33,7 @@ def test_everything_else_is_tried_again(status: int) -> None:
 
     assert outcome.state is DeliveryState.PENDING
     assert outcome.next_attempt_at == AT + timedelta(seconds=5)
-    assert not outcome.endpoint_gone
+    assert outcome.consequence is None
 
 
 @pytest.mark.parametrize("error", ErrorKind)
@@ -56,7 +56,7 @@ def test_410_holds_the_delivery_and_disables_the_endpoint(attempts: int) -> None
     outcome = judge(Answer(status=410, headers={"retry-after": "60"}), attempts=attempts, at=AT, jitter=0)
 
     assert outcome.state is DeliveryState.HELD
-    assert outcome.endpoint_gone
+    assert outcome.consequence is Consequence.ENDPOINT_GONE
     assert outcome.next_attempt_at is None
 
 
@@ -86,7 +86,7 @@ def test_a_next_attempt_is_set_exactly_when_pending(answer: Answer, attempts: in
 
     assert (outcome.state is DeliveryState.PENDING) == (outcome.next_attempt_at is not None)
     assert outcome.next_attempt_at is None or outcome.next_attempt_at > AT
-    assert outcome.endpoint_gone == (answer.status == 410)
+    assert (outcome.consequence is Consequence.ENDPOINT_GONE) == (answer.status == 410)
 
 
 @given(st.binary())

@@ -12,6 +12,7 @@ from publisher.notify.claim import Claimed
 from publisher.notify.flush import Report
 from publisher.notify.observer import Harmless, Observer
 from publisher.notify.outcome import Answer, DeliveryState, Outcome
+from publisher.notify.webhook import Webhook
 from publisher.outbox.obligation import Done, Failed, Obligation
 from workers.handled import Handled
 from workers.tracing import setup
@@ -80,9 +81,13 @@ def delivery() -> Claimed:
         url="https://reader.example/hook",
         timeout_s=None,
         max_in_flight=1,
-        body=b"{}",
-        secrets=(b"secret",),
-        traceparent=TRACE,
+        sending=Webhook(
+            message_id=UUID(int=3),
+            sequence=None,
+            body=b"{}",
+            secrets=(b"s" * 24,),
+            traceparent=TRACE,
+        ),
     )
 
 

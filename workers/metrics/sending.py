@@ -69,9 +69,9 @@ class SenderMeters(Observer):
         if claimed.attempts:
             self._retries.inc()
         # What an operator sends again is not late: it was asked for now.
-        if answer.succeeded and claimed.accepted_at is not None and claimed.trigger == _OF_ITSELF:
+        if answer.succeeded and claimed.sending.accepted_at is not None and claimed.trigger == _OF_ITSELF:
             # Two clocks: ours may be behind.
-            self._delivered.observe(max(0.0, (report.ended_at - claimed.accepted_at).total_seconds()))
+            self._delivered.observe(max(0.0, (report.ended_at - claimed.sending.accepted_at).total_seconds()))
 
     def recorded(self, reports: Sequence[Report], *, not_ours: int) -> None:
         """Count what came to an end with these reports, and what was not ours."""

@@ -27,12 +27,12 @@ class TracedAttempts(Observer):
     def begins(self, claimed: Claimed) -> str | None:
         """Return the trace context in which the span of this attempt is the parent."""
         self._other.begins(claimed)
-        if claimed.traceparent is None:
+        if claimed.sending.traceparent is None:
             return None
         span = self._spans.begin(
             "deliver",
             kind=Kind.CLIENT,
-            parent=claimed.traceparent,
+            parent=claimed.sending.traceparent,
             attributes={
                 "publisher.delivery_id": str(claimed.id),
                 "publisher.event_id": str(claimed.message_id),

@@ -1,0 +1,112 @@
+"""A webhook: a message in JSON, signed after Standard Webhooks."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select, tuple_
+from sqlalchemy.orm import Session
+
+from publisher import __version__
+from publisher.notify.endpoint_secrets import live_secrets
+from publisher.notify.message import message_name
+from publisher.notify.outcome import Answer, DeliveryState, Outcome, judge
+from publisher.notify.secrets import SecretBox
+from publisher.notify.sending import Request
+from publisher.notify.signature import sign
+from publisher.schema import MessageRow
+
+USER_AGENT = f"publisher/{__version__}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Webhook:
+    """A message to an endpoint.
+
+    Attributes:
+        secrets: that are live, newest first; at least one.
+        accepted_at: since when there was something to tell.
+        traceparent: of the request that led to the message.
+    """
+
+    message_id: UUID
+    sequence: int | None
+    body: bytes
+    secrets: tuple[bytes, ...]
+    accepted_at: datetime | None = None
+    traceparent: str | None = None
+
+    def request(self, url: str, *, at: datetime, traceparent: str | None) -> Request:
+        """Return the request of one attempt: the id stays the same on every one, the rest is its own.
+
+        Source: Standard Webhooks 1.0.0, “Webhook headers”.
+        """
+        name, timestamp = message_name(self.message_id), int(at.timestamp())
+        headers = {
+            "webhook-id": name,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": sign(self.secrets, message_id=name, timestamp=timestamp, body=self.body),
+            "content-type": "application/json",
+            "user-agent": USER_AGENT,
+        }
+        if self.sequence is not None:
+            headers["publisher-sequence"] = str(self.sequence)
+        if traceparent is not None:
+            headers["traceparent"] = traceparent
+        return Request(url=url, headers=headers, body=self.body)
+
+    def judge(self, answer: Answer, *, attempts: int, at: datetime, jitter: float) -> Outcome:
+        """Return what follows from an answer."""
+        return judge(answer, attempts=attempts, at=at, jitter=jitter)
+
+
+def load_webhooks(
+    session: Session, rows: Sequence[Row[Any]], *, box: SecretBox, at: datetime
+) -> Mapping[UUID, Webhook | DeliveryState]:
+    """Return what is sent for each delivery, or what becomes of it unsent; some have to be looked at again.
+
+    Cancelled is what was scrubbed, and held what no secret can be read for.
+
+    Args:
+        at: by which secrets expire.
+
+    Raises:
+        SettingsError: when PUBLISHER_SECRET_KEY is not the key that secrets were encrypted with.
+    """
+    messages = _messages(session, {(row.message_id, row.message_time) for row in rows})
+    secrets = live_secrets(session, {row.endpoint_id for row in rows}, box=box, at=at)
+    found: dict[UUID, Webhook | DeliveryState] = {}
+    for row in rows:
+        if row.message_id not in messages:
+            found[row.id] = DeliveryState.CANCELLED
+        elif secrets.get(row.endpoint_id) == ():
+            found[row.id] = DeliveryState.HELD
+        # Without any secret, the endpoint was deleted just now: the next look cancels the delivery.
+        elif row.endpoint_id in secrets:
+            found[row.id] = _webhook(row, messages[row.message_id], secrets[row.endpoint_id])
+    return found
+
+
+def _messages(session: Session, wanted: Collection[tuple[UUID, datetime]]) -> dict[UUID, Any]:
+    """Return those whose body is still there: read anew each time, since a retraction scrubs it."""
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(MessageRow.id, MessageRow.body, MessageRow.accepted_at, MessageRow.traceparent).where(
+            tuple_(MessageRow.id, MessageRow.time).in_(wanted), MessageRow.body.is_not(None)
+        )
+    )
+    return {row.id: row for row in rows}
+
+
+def _webhook(row: Row[Any], message: Any, secrets: tuple[bytes, ...]) -> Webhook:
+    return Webhook(
+        message_id=row.message_id,
+        sequence=row.sequence,
+        body=message.body,
+        secrets=secrets,
+        accepted_at=message.accepted_at,
+        traceparent=message.traceparent,
+    )

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from feeds.catalog import FeedAddress, Places, PrivateAddress, path_within
-from feeds.documents import assemble, fitting
+from feeds.documents import Assembled, Shown, assemble, fitting, spans_of
 from feeds.feed import Feed, FeedFormat, Tombstone
 from feeds.standing import Standing
 from feeds.style import FeedStyle
@@ -22,6 +22,7 @@ from publisher.schema import ArticleLabelRow, EntryRow, TombstoneRow
 class Placed:
     """An entry of a feed in one format, and its place."""
 
+    article_id: UUID
     position: int
     updated: datetime
     fragment: str
@@ -67,23 +68,39 @@ def entries_of(session: Session, placed: Select[UUID, int | None], feed_format: 
     articles = placed.subquery()
     fragment = {FeedFormat.ATOM: EntryRow.atom, FeedFormat.RSS: EntryRow.rss, FeedFormat.JSON: EntryRow.json}
     found = session.execute(
-        select(articles.c.position, EntryRow.updated, fragment[feed_format].label("fragment"))
+        select(
+            EntryRow.article_id,
+            articles.c.position,
+            EntryRow.updated,
+            fragment[feed_format].label("fragment"),
+        )
         .join(EntryRow, EntryRow.article_id == articles.c.article_id)
         .order_by(articles.c.position.desc())
     )
     return [Placed(**row._asdict()) for row in found]
 
 
-def document_of(content: FeedContent, style: FeedStyle) -> bytes:
+def document_of(content: FeedContent, style: FeedStyle) -> Assembled:
     """Return the document; the same content gives the same bytes, whoever makes it."""
     shown = [content.entries[index] for index in fitting([one.fragment for one in content.entries])]
-    feed = content.feed
+    feed = _dated(content, shown)
     if content.archived and (page_before := _page_before(content, content.archived, shown)):
         feed = replace(feed, previous=style.base_url + path_within(content.archived, page_before))
-    if shown:
-        feed = replace(feed, updated=max(one.updated for one in shown))
     fragments = [one.fragment for one in shown]
-    return assemble(content.format, feed, fragments, content.tombstones)
+    body = assemble(content.format, feed, fragments, content.tombstones)
+    spans = spans_of(content.format, body, fragments)
+    is_full = len(shown) < len(content.entries) or len(content.entries) >= style.length
+    return Assembled(
+        body=body,
+        format=content.format,
+        feed=feed,
+        entries=[
+            Shown(article_id=one.article_id, position=one.position, span=span)
+            for one, span in zip(shown, spans, strict=True)
+        ],
+        tombstones=content.tombstones if content.format is FeedFormat.ATOM else (),
+        oldest=shown[-1].position if shown and is_full else 0,
+    )
 
 
 def uri_of(standing: Standing, style: FeedStyle) -> str:
@@ -99,12 +116,18 @@ def _within(places: Places | None) -> Sequence[ColumnElement[bool]]:
 
 def _tombstones(session: Session, standing: Standing, style: FeedStyle) -> Sequence[Tombstone]:
     rows = session.execute(
-        select(TombstoneRow.uri, TombstoneRow.retracted_at)
+        select(TombstoneRow.article_id, TombstoneRow.uri, TombstoneRow.retracted_at)
         .where(TombstoneRow.label_id == standing.label_id)
         .order_by(TombstoneRow.retracted_at.desc(), TombstoneRow.article_id)
         .limit(style.length)
     ).all()
-    return [Tombstone(uri=row.uri, when=row.retracted_at) for row in rows]
+    return [Tombstone(article_id=row.article_id, uri=row.uri, when=row.retracted_at) for row in rows]
+
+
+def _dated(content: FeedContent, shown: Sequence[Placed]) -> Feed:
+    """Return the feed, as new as the newest that stands in it or was taken out of it."""
+    told = [one.updated for one in shown] or [content.feed.updated]
+    return replace(content.feed, updated=max([*told, *(one.when for one in content.tombstones)]))
 
 
 def _page_before(

@@ -1,8 +1,9 @@
 """A feed's whole document: an envelope without entries, and stored fragments put into it byte by byte."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
+from uuid import UUID
 
 from feeds.entries import FRAGMENT_BYTES
 from feeds.feed import Feed, FeedFormat, Tombstone
@@ -17,11 +18,39 @@ DOCUMENT_BYTES = 5_000_000
 _ENVELOPE_BYTES = 200_000
 
 
+# What stands between two entries, and behind the last.
+_BETWEEN_AND_BEHIND: Mapping[FeedFormat, tuple[bytes, bytes]] = {
+    FeedFormat.ATOM: (b"", b"</feed>"),
+    FeedFormat.RSS: (b"", b"</channel></rss>"),
+    FeedFormat.JSON: (b",", b"]}"),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
-class _Envelope:
-    head: bytes
-    separator: bytes
-    tail: bytes
+class Shown:
+    """An entry in a document: whose it is, its place in the feed, and which bytes it is there."""
+
+    article_id: UUID
+    position: int
+    span: slice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assembled:
+    """A document, and what it was assembled from; entries and tombstones newest first.
+
+    Attributes:
+        feed: what stands around the entries.
+        tombstones: those that the document names.
+        oldest: what came into the feed before this place is left out for want of room; 0: nothing is.
+    """
+
+    body: bytes
+    format: FeedFormat
+    feed: Feed
+    entries: Sequence[Shown]
+    tombstones: Sequence[Tombstone] = ()
+    oldest: int = 0
 
 
 def fitting(fragments: Sequence[str]) -> list[int]:
@@ -48,19 +77,32 @@ def assemble(
         fragments: of this format, in the order in which readers get them, newest first.
         tombstones: what was taken out of the feed; only Atom has a word for it.
     """
+    separator, tail = _BETWEEN_AND_BEHIND[feed_format]
     envelope = _envelope(feed_format, _presentable(feed, tombstones), tombstones)
-    return envelope.head + envelope.separator.join(one.encode() for one in fragments) + envelope.tail
+    return envelope.removesuffix(tail) + separator.join(one.encode() for one in fragments) + tail
 
 
-def _envelope(feed_format: FeedFormat, feed: Feed, tombstones: Sequence[Tombstone]) -> _Envelope:
+def spans_of(feed_format: FeedFormat, document: bytes, fragments: Sequence[str]) -> list[slice]:
+    """Return which bytes of a document each of the fragments is that it was assembled from."""
+    separator, tail = _BETWEEN_AND_BEHIND[feed_format]
+    end, spans = len(document) - len(tail), []
+    for fragment in reversed(fragments):
+        start = end - len(fragment.encode())
+        spans.append(slice(start, end))
+        end = start - len(separator)
+    return spans[::-1]
+
+
+def _envelope(feed_format: FeedFormat, feed: Feed, tombstones: Sequence[Tombstone]) -> bytes:
+    document: bytes
     match feed_format:
         case FeedFormat.ATOM:
-            document, tail, separator = atom_feed(feed, tombstones).atom_str(), b"</feed>", b""
+            document = atom_feed(feed, tombstones).atom_str()
         case FeedFormat.RSS:
-            document, tail, separator = rss_feed(feed).rss_str(), b"</channel></rss>", b""
+            document = rss_feed(feed).rss_str()
         case FeedFormat.JSON:
-            document, tail, separator = json_document(feed).encode(), b"]}", b","
-    return _Envelope(head=document.removesuffix(tail), separator=separator, tail=tail)
+            document = json_document(feed).encode()
+    return document
 
 
 def _presentable(feed: Feed, tombstones: Sequence[Tombstone]) -> Feed:

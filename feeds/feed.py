@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 
 class FeedFormat(StrEnum):
@@ -77,5 +78,6 @@ class Feed:
 class Tombstone:
     """An entry that was taken out of a feed (RFC 6721, “deleted-entry”)."""
 
+    article_id: UUID
     uri: str
     when: datetime

@@ -39,6 +39,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     304: {"description": "Nothing changed (`If-None-Match`, else `If-Modified-Since`)."},
     404: {"description": "There is no such feed."},
 }
+_DELTA = "With `A-IM: feed`: only what is new or changed since the version that `If-None-Match` names."
+_RESPONSES_OF_FEEDS = {**_RESPONSES, 226: {"description": _DELTA, "content": _EVERY_FORMAT}}
 _RESPONSES_TO_SEARCHES: dict[int | str, dict[str, Any]] = {
     **_RESPONSES,
     200: {"description": "What was found, the newest first; maybe nothing.", "content": _EVERY_FORMAT},
@@ -68,7 +70,8 @@ def feeds_router(store: FeedStore) -> APIRouter:
         return _feed(request, store, (PrivateAddress if private else FeedAddress).parse(path))
 
     for path in (*_PUBLIC_PATHS, *_PRIVATE_PATHS):
-        router.get(path, response_class=Response, responses=_RESPONSES)(feed)
+        responses = _RESPONSES if _PAGES[1] in path else _RESPONSES_OF_FEEDS
+        router.get(path, response_class=Response, responses=responses)(feed)
     for path in (_SEARCH_PATH, *_PUBLIC_PATHS):
         router.options(path, include_in_schema=False)(preflight_answer)
     return router

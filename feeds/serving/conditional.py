@@ -45,6 +45,16 @@ def choose_coding(accept_encoding: str) -> Coding | None:
     return None if identity == 0 else Coding.IDENTITY
 
 
+def takes_deltas(a_im: str) -> bool:
+    """Return whether the reader takes a document without what it has, and likes the whole one no better.
+
+    Args:
+        a_im: the header (RFC 3229, section 10.5.3); empty without one.
+    """
+    weights = _weights(a_im)
+    return weights.get("feed", 0.0) > 0 and weights["feed"] >= weights.get("identity", 0.0)
+
+
 def prefers_html(accept: str) -> bool:
     """Return whether the reader takes HTML, as browsers and curl do, and no kind of JSON before it.
 
@@ -82,6 +92,16 @@ def is_current(tag: str, if_none_match: str | None) -> bool:
     if if_none_match is None:
         return False
     return if_none_match.strip() == "*" or tag in _ENTITY_TAG.findall(if_none_match)
+
+
+def versions_in(if_none_match: str) -> dict[str, str]:
+    """Return the tags that a reader names, by what the `entity_tag` of any coding was made from."""
+    return {
+        etag: tag
+        for tag in _ENTITY_TAG.findall(if_none_match)
+        for etag, _, coding in [tag.strip('"').partition("-")]
+        if coding in ("", Coding.GZIP, Coding.BROTLI)
+    }
 
 
 def is_unmodified(changed_at: datetime, if_modified_since: str | None, *, at: datetime) -> bool:

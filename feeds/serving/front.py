@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from feeds.catalog import PRIVATE, PrivateAddress
 from feeds.search.address import SEARCH_PATH
-from feeds.serving.answer import Answer, Asked, answer_with
+from feeds.serving.answer import Asked, answer_at_once
 from feeds.serving.document import Document
 from feeds.serving.shelf import Shelf
 from feeds.serving.tokens import TokenLookups
@@ -52,7 +52,7 @@ class FeedFront:
             return
         began = time.perf_counter()
         document = await self._found(_key(scope))
-        answer = _answer(document, scope) if document else None
+        answer = answer_at_once(document, Asked.of(scope["headers"])) if document else None
         if answer is None:
             await self._app(scope, receive, send)
             return
@@ -77,10 +77,3 @@ def _key(scope: Scope) -> str:
     """Return what the document is kept under; the address of a search goes on behind the question mark."""
     path: str = scope["path"]
     return f"{path}?{scope['query_string'].decode('latin-1')}" if path.startswith(SEARCH_PATH) else path
-
-
-def _answer(document: Document, scope: Scope) -> Answer | None:
-    asked = Asked.of(scope["headers"])
-    # What is not packed yet is packed where that holds nobody up.
-    packed = document.packed(asked.coding) if asked.coding else None
-    return answer_with(document, packed, asked) if packed else None

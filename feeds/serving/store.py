@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from feeds.address import Address
 from feeds.content import FeedContent, document_of, read_content
+from feeds.documents import Assembled
 from feeds.search.address import SearchAddress
 from feeds.search.finding import read_found
+from feeds.serving.delta import History
 from feeds.serving.document import Document
 from feeds.serving.headers import CACHING, FOR_EVERYBODY, PRIVATE_CACHING, UNSNIFFED, link_of
 from feeds.serving.shelf import Shelf
@@ -72,8 +74,10 @@ class FeedStore:
             return read_found(session, standing, address, style=self._style)
         return read_content(session, standing, address, style=self._style)
 
-    def _made(self, standing: Standing, address: Address, body: bytes, last: Document | None) -> Document:
-        if last is not None and last.body == body:
+    def _made(
+        self, standing: Standing, address: Address, assembled: Assembled, last: Document | None
+    ) -> Document:
+        if last is not None and last.body == assembled.body:
             # What is packed of it is good, too.
             return replace(last, generation=standing.generation, changed_at=standing.changed_at)
         return Document(
@@ -81,8 +85,9 @@ class FeedStore:
             label_id=standing.label_id,
             generation=standing.generation,
             changed_at=standing.changed_at,
-            body=body,
+            body=assembled.body,
             headers=self._headers(address),
+            history=_history(address, assembled, last),
         )
 
     def _headers(self, address: Address) -> dict[str, str]:
@@ -94,6 +99,15 @@ class FeedStore:
         if address.is_private:
             return {**headers, "Cache-Control": PRIVATE_CACHING, "X-Robots-Tag": "noindex"}
         return {**headers, "Cache-Control": CACHING, **FOR_EVERYBODY}
+
+
+def _history(address: Address, assembled: Assembled, last: Document | None) -> History | None:
+    # Nobody comes back to a page of an archive, and a search does not tell who is gone.
+    if address.places is not None or isinstance(address, SearchAddress):
+        return None
+    if last is None or last.history is None:
+        return History.begun(assembled)
+    return last.history.followed_by(assembled, tag=last.etag)
 
 
 class _Turns:

@@ -126,7 +126,7 @@ def _items(session: Session, kind: str, slug: str, style: FeedStyle) -> Any:
     standing = find_standing(session, address)
     assert standing is not None
     content = read_content(session, standing, address, style=style)
-    return json.loads(document_of(content, style))["items"]
+    return json.loads(document_of(content, style).body)["items"]
 
 
 def _timeless(items: Iterable[Mapping[str, Any]]) -> Any:

@@ -15,6 +15,8 @@ from feeds.serving.conditional import (
     is_unmodified,
     last_modified,
     prefers_html,
+    takes_deltas,
+    versions_in,
 )
 
 AT = datetime(2021, 11, 23, 12, 0, tzinfo=UTC)
@@ -129,6 +131,46 @@ def test_what_does_not_hold_the_tag_is_never_current(header: str) -> None:
 
     assert not is_current(tag, header) or header.strip() == "*"
     assert is_current(tag, f'"other", {tag}')
+
+
+@pytest.mark.parametrize(
+    ("header", "taken"),
+    [
+        ("feed", True),
+        ("FEED", True),
+        ("vcdiff, feed;q=0.8", True),
+        ("feed;q=0", False),
+        ("feed;q=0.000, vcdiff", False),
+        ("feed;q=2", False),  # malformed, so it names nothing
+        ("feed, identity", True),
+        ("feed;q=0.5, identity", False),  # likes the whole document better
+        ("feeds", False),
+        ("vcdiff", False),
+        ("*", False),  # not in RFC 3229
+        ("", False),
+    ],
+)
+def test_who_takes_deltas_says_so(header: str, taken: bool) -> None:
+    assert takes_deltas(header) == taken
+
+
+@given(header=HEADERS)
+def test_any_a_im_and_any_list_of_tags_gets_an_answer(header: str) -> None:
+    assert takes_deltas(header) in (True, False)
+    assert all(tag in header for tag in versions_in(header).values())
+
+
+def test_a_version_is_the_same_in_every_coding() -> None:
+    named = versions_in('W/"a", "b-gzip", "c-br" , "d-zstd", "e-", "f-gzip-br", "g", *, h')
+
+    assert named == {"a": '"a"', "b": '"b-gzip"', "c": '"c-br"', "e": '"e-"', "g": '"g"'}
+
+
+@given(etag=st.from_regex(r"[0-9a-f]{32}", fullmatch=True), coding=st.sampled_from(Coding))
+def test_a_tag_names_its_version(etag: str, coding: Coding) -> None:
+    tag = entity_tag(etag, coding)
+
+    assert versions_in(f'"other", W/{tag}')[etag] == tag
 
 
 def test_each_coding_has_a_tag_of_its_own() -> None:

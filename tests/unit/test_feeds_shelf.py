@@ -7,12 +7,15 @@ from uuid import UUID
 import pytest
 
 from feeds.catalog import FeedAddress, Places
+from feeds.documents import Assembled
 from feeds.feed import FeedFormat
+from feeds.serving.delta import History
 from feeds.serving.document import Document
 from feeds.serving.shelf import WATCHED_S, Shelf
 from publisher.ids import new_id
 from publisher.labels import LabelKind
 from tests.clock import Clock
+from tests.fixtures.feeds.samples import FEED
 
 GOOD_FOR_S = 10.0
 LABEL = new_id()
@@ -186,6 +189,20 @@ def test_what_is_too_large_is_not_kept_and_what_was_there_is_gone(clock: Clock) 
 
     assert shelf.last("/feeds/tag/b.atom") is None
     assert shelf.last(PATH) == document("a")
+
+
+def test_what_is_remembered_of_versions_takes_room(clock: Clock) -> None:
+    history = History.begun(Assembled(body=b"", format=FeedFormat.ATOM, feed=FEED, entries=[]))
+    long = replace(
+        document("b"), history=replace(history, earlier={str(number): number for number in range(99)})
+    )
+    shelf = Shelf(document().size + long.size - 1, clock=clock)
+    put(shelf, document("a"))
+
+    put(shelf, long)
+
+    assert long.size > 2 * document().size
+    assert shelf.last(PATH) is None
 
 
 def test_a_document_again_takes_its_room_once(clock: Clock) -> None:

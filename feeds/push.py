@@ -90,7 +90,7 @@ def render_topic(loaded: Loaded, *, style: FeedStyle) -> Pushed | Fate:
         generation=loaded.generation,
         content_type=loaded.address.format.content_type,
         link=link_of(loaded.address, style),
-        body=document_of(loaded.content, style),
+        body=document_of(loaded.content, style).body,
     )
     return Pushed(push=loaded, document=document)
 

@@ -4,10 +4,9 @@ Each word stands there without its marks and, if it has any, with them, both at 
 marks finds every spelling, who asks with them that spelling only. What narrows a search stands among them.
 """
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
 
-from feeds.search.words import words_of
+from feeds.search.words import pieces_of, words_in
 from publisher.article import PublicArticle
 
 # PostgreSQL's limits: places in a tsvector, places of a lexeme, bytes of a tsvector (1,048,575). Much less
@@ -28,22 +27,33 @@ def search_document(article: PublicArticle) -> str:
     """
     places: dict[str, list[int]] = {}
     room = _MOST_BYTES
-    for lexeme, place in _placed(article):
-        found = places.get(lexeme)
-        if found is None:
-            room -= len(lexeme.encode()) + _LEXEME_BYTES
-            if room < 0:
-                break
-            found = places[lexeme] = []
-        if len(found) < _MOST_PLACES:
-            found.append(place)
-    words = (f"{quoted(lexeme)}:{','.join(map(str, found))}" for lexeme, found in places.items())
+    for lexeme, stands in _placed(article):
+        if lexeme in places:
+            # Several spellings are one without their marks.
+            places[lexeme] = sorted(places[lexeme] + stands)
+            continue
+        room -= len(lexeme.encode()) + _LEXEME_BYTES
+        if room < 0:
+            break
+        places[lexeme] = stands
+    return _literal(article, places)
+
+
+def _literal(article: PublicArticle, places: Mapping[str, Sequence[int]]) -> str:
+    words = [f"{quoted(lexeme)}:{_listed(stands)}" for lexeme, stands in places.items()]
     return " ".join([*map(quoted, _facets(article)), *words])
+
+
+def _listed(places: Sequence[int]) -> str:
+    # Most words come once.
+    return str(places[0]) if len(places) == 1 else ",".join(map(str, places[:_MOST_PLACES]))
 
 
 def quoted(lexeme: str) -> str:
     """Return a lexeme as it stands in the literal of a tsvector or tsquery."""
-    return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
+    if "'" in lexeme or "\\" in lexeme:
+        lexeme = lexeme.replace("\\", "\\\\").replace("'", "''")
+    return f"'{lexeme}'"
 
 
 def in_language(language: str) -> str:
@@ -60,16 +70,33 @@ def in_category(slug: str) -> str:
     return f"category:{slug}"
 
 
-def _placed(article: PublicArticle) -> Iterator[tuple[str, int]]:
-    place = 0
-    for text in (article.title, article.summary, article.content_text):
-        for word in islice(words_of(text[:_MOST_CHARACTERS]), _LAST_PLACE - place):
-            place += 1
-            yield word.folded, place
+def _placed(article: PublicArticle) -> Iterator[tuple[str, list[int]]]:
+    """Yield lexemes with places of theirs, in the order in which they come first; one may come again."""
+    for piece, begins in _pieces(article).items():
+        for offset, word in enumerate(words_in(piece)):
+            stands = [place + offset for place in begins] if offset else begins
+            yield word.folded, stands
             if word.exact != word.folded:
-                yield word.exact, place
+                yield word.exact, stands
+
+
+def _pieces(article: PublicArticle) -> dict[str, list[int]]:
+    """Return where each piece of the text begins, by what is written together: it comes again as a whole."""
+    found: dict[str, list[int]] = {}
+    place = 1
+    for text in (article.title, article.summary, article.content_text):
+        for piece in pieces_of(text[:_MOST_CHARACTERS]):
+            words = len(words_in(piece))
+            if place + words > _LAST_PLACE:
+                return found
+            if piece in found:
+                found[piece].append(place)
+            else:
+                found[piece] = [place]
+            place += words
         # No phrase goes on from one into the next.
-        place = min(place + 1, _LAST_PLACE)
+        place += 1
+    return found
 
 
 def _facets(article: PublicArticle) -> Iterator[str]:

@@ -44,14 +44,24 @@ class Word:
 
 def words_of(text: str) -> Iterator[Word]:
     """Yield the words in order; of the same text always the same ones, composed or decomposed."""
-    for piece in clean(text).translate(_LETTERS).split():
-        for spelled in _WORD.findall(piece):
-            # What is nothing but marks is no word.
-            if (word := _word(spelled[:LONGEST_WORD])).folded:
-                yield word
+    for piece in pieces_of(text):
+        yield from words_in(piece)
+
+
+def pieces_of(text: str) -> list[str]:
+    """Return what is written together, in order; what parts words is left out."""
+    return clean(text).translate(_LETTERS).split()
 
 
 @lru_cache(maxsize=16_384)
+def words_in(piece: str) -> tuple[Word, ...]:
+    """Return the words of what is written together: one, or none, or in scripts without spaces as many."""
+    # What is nothing but marks is no word.
+    return tuple(
+        word for spelled in _WORD.findall(piece) if (word := _word(spelled[:LONGEST_WORD])).folded
+    )
+
+
 def _word(spelled: str) -> Word:
     # Cut once more: a few letters become several.
     return Word(fold(spelled)[:LONGEST_WORD], _exact(spelled))

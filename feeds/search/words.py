@@ -57,9 +57,7 @@ def pieces_of(text: str) -> list[str]:
 def words_in(piece: str) -> tuple[Word, ...]:
     """Return the words of what is written together: one, or none, or in scripts without spaces as many."""
     # What is nothing but marks is no word.
-    return tuple(
-        word for spelled in _WORD.findall(piece) if (word := _word(spelled[:LONGEST_WORD])).folded
-    )
+    return tuple(word for spelled in _WORD.findall(piece) if (word := _word(spelled[:LONGEST_WORD])).folded)
 
 
 def _word(spelled: str) -> Word:

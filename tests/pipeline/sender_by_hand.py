@@ -12,7 +12,7 @@ from publisher.database import Sessions
 from publisher.ids import new_id
 from publisher.notify.claim import Claimed, Room, claim
 from publisher.notify.flush import Report, flush
-from publisher.notify.outcome import Answer, DeliveryState, judge
+from publisher.notify.outcome import Answer, DeliveryState
 from publisher.notify.secrets import SecretBox
 from publisher.notify.shards import beat
 from publisher.schema import DeliveryRow
@@ -84,5 +84,5 @@ class SenderByHand:
 def _report(claimed: Claimed, status: int) -> Report:
     at = datetime.now(UTC)
     answer = Answer(status=status)
-    outcome = judge(answer, attempts=claimed.attempts + 1, at=at, jitter=0)
+    outcome = claimed.sending.judge(answer, attempts=claimed.attempts + 1, at=at, jitter=0)
     return Report(claimed=claimed, answer=answer, outcome=outcome, at=at, ended_at=at)

@@ -23,6 +23,7 @@ from publisher.ingest.submission import Submission
 from publisher.notify.claim import Claimed
 from publisher.notify.endpoint_in import EndpointIn
 from publisher.notify.endpoints import create
+from publisher.notify.webhook import Webhook
 from publisher.retract import retract
 from publisher.schema import ArticleKeyRow, RevisionRow
 from tests.databases import empty
@@ -272,5 +273,6 @@ def _out_of_order(sender: SenderByHand) -> list[Any]:
 
 
 def _about(message: Claimed) -> tuple[Any, int]:
-    data = json.loads(message.body)["data"]
+    assert isinstance(message.sending, Webhook)
+    data = json.loads(message.sending.body)["data"]
     return data["id"], data["sequence"]

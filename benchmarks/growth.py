@@ -1,5 +1,6 @@
-"""Whether the next articles cost more with 100,000 stored ones than with 1,000, or with 10,000 feeds."""
+"""Whether the next articles cost more with 1,000 or 100,000 stored ones, or with as many feeds."""
 
+from contextlib import ExitStack
 from itertools import count
 from statistics import median
 
@@ -18,8 +19,9 @@ from publisher.notify.outcome import DeliveryState
 from publisher.notify.secrets import SecretBox
 from publisher.schema import DeliveryRow, StepRow
 
-_FEW, _TIMES = 1_000, 100
-_FEEDS = 10_000
+_SYSTEMS = ("ten_articles", "few_articles", "many_articles", "some_feeds", "many_feeds")
+_FEWEST, _FEW, _TIMES = 10, 1_000, 100
+_SOME_FEEDS, _FEEDS = 1_000, 10_000
 _MORE, _TOGETHER = 400, 100
 _ROUNDS = 3
 _ACCEPTING_S = 2
@@ -29,23 +31,25 @@ _FLAT = Goal(bound=0.77, of=Of.RATIO)
 
 
 def measure(stand: Stand) -> list[Figure]:
-    """Let an archive of 1,000 articles, one a hundred times as large, and one of many feeds take turns."""
-    with (
-        System(stand, "few_articles") as few,
-        System(stand, "many_articles") as many,
-        System(stand, "many_feeds") as other,
-    ):
-        small, large, wide = _Archive(few), _Archive(many), _Archive(other)
-        for archive in (small, large, wide):
-            archive.publish_the_first()
+    """Let archives of more and more articles, and of more and more feeds, take turns."""
+    with ExitStack() as held:
+        tiny, small, large, wide, widest = (
+            _Archive(held.enter_context(System(stand, name))) for name in _SYSTEMS
+        )
+        tiny.publish_the_first(_FEWEST)
+        for archive in (small, large, wide, widest):
+            archive.publish_the_first(_FEW)
         large.multiply()
-        wide.add_feeds()
+        wide.add_feeds(_SOME_FEEDS)
+        widest.add_feeds(_FEEDS)
         rounds = [
-            (small.published_per_s(), large.published_per_s(), wide.published_per_s()) for _ in range(_ROUNDS)
+            [one.published_per_s() for one in (tiny, small, large, wide, widest)] for _ in range(_ROUNDS)
         ]
         published = [
-            _figure("100,000: articles", [(one[0], one[1]) for one in rounds]),
-            _figure("10,000 feeds: articles", [(one[0], one[2]) for one in rounds], beside="with 10 feeds"),
+            _figure("1,000: articles", [(one[0], one[1]) for one in rounds], beside="with 10 stored"),
+            _figure("100,000: articles", [(one[1], one[2]) for one in rounds]),
+            _figure("1,000 feeds: articles", [(one[1], one[3]) for one in rounds], beside="with 10 feeds"),
+            _figure("10,000 feeds: articles", [(one[1], one[4]) for one in rounds], beside="with 10 feeds"),
         ]
         small.open()
         large.open()
@@ -73,14 +77,14 @@ class _Archive:
         self._numbers = count()
         self._url = self._key = ""
 
-    def publish_the_first(self) -> None:
-        """Take 1,000 articles from received to delivered, as every one that follows."""
+    def publish_the_first(self, articles: int) -> None:
+        """Take articles from received to delivered, as every one that follows."""
         system, receivers = self._system, Receivers(self._system)
         with system.sessions.begin() as session:
             create(session, EndpointIn(url=receivers.url(1)), box=SecretBox(SECRET_KEY))
-        self._record(_FEW)
+        self._record(articles)
         children = [system.start(*argv) for argv in (["relay"], ["worker"], ["sender"])]
-        system.until(self._is_delivered, within_s=_WITHIN_S, every_s=0.2)
+        system.until(lambda: self._are_delivered(articles), within_s=_WITHIN_S, every_s=0.2)
         for child in children:
             system.end(child)
         self._tidy()
@@ -91,10 +95,10 @@ class _Archive:
             multiply(session, _TIMES)
         self._tidy()
 
-    def add_feeds(self) -> None:
-        """Have 10,000 feeds besides."""
+    def add_feeds(self, feeds: int) -> None:
+        """Have so many feeds besides."""
         with self._system.sessions.begin() as session:
-            add_feeds(session, _FEEDS)
+            add_feeds(session, feeds)
         self._tidy()
 
     def published_per_s(self) -> float:
@@ -124,15 +128,16 @@ class _Archive:
         return float(loaded["per_s"])
 
     def _record(self, articles: int) -> None:
-        for _ in range(articles // _TOGETHER):
-            some = [submission(next(self._numbers)) for _ in range(_TOGETHER)]
+        for done in range(0, articles, _TOGETHER):
+            together = min(_TOGETHER, articles - done)
+            some = [submission(next(self._numbers)) for _ in range(together)]
             with self._system.sessions.begin() as session:
                 record_all(session, some, tag_domain=DOMAIN)
 
-    def _is_delivered(self) -> bool:
+    def _are_delivered(self, articles: int) -> bool:
         delivered = select(func.count()).where(DeliveryRow.state == DeliveryState.SUCCEEDED)
         with self._system.sessions() as session:
-            return self._system.owed() == 0 and session.scalar(delivered) == _FEW
+            return self._system.owed() == 0 and session.scalar(delivered) == articles
 
     def _tidy(self) -> None:
         """Leave nothing to autovacuum and the checkpointer that would fall into a measurement."""

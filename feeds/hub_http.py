@@ -9,15 +9,15 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.orm import Session
 
+from feeds.answers import FewAtOnce
 from feeds.catalog import FeedAddress, PrivateAddress
 from feeds.standing import find_standing
 from feeds.style import HUB_PATH, FeedStyle
 from publisher.api.context import ApiContext
 from publisher.api.json_body import read_body
 from publisher.errors import InvalidInput
-from publisher.feed_state import push
 from publisher.notify.destination import check_name, check_url
-from publisher.notify.websub.intent import BadForm, Fields, Intent, parse_form
+from publisher.notify.websub.form import BadForm, Fields, SubscriptionRequest, parse_form
 from publisher.notify.websub.subscriptions import TooMany, ask
 from publisher.notify.websub.topics import TopicName, topic_of
 
@@ -25,6 +25,8 @@ _FORM = "application/x-www-form-urlencoded"
 _LONGEST_FORM = 16_384
 _MOST_FIELDS = 100
 _MOST_TOPICS = 20
+# Each may wait some seconds for a callback's name to be looked up.
+_THREADS = 8
 _BUSY_S = 60
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     202: {"description": "Understood. A subscription holds once its callback has confirmed it."},
@@ -78,6 +80,7 @@ def hub_router(context: ApiContext) -> APIRouter:
     @router.post(
         HUB_PATH, status_code=202, response_class=Response, responses=_RESPONSES, openapi_extra=_REQUEST
     )
+    @FewAtOnce(_THREADS, what="hub requests")
     def hear(request: Request, body: Annotated[bytes, Depends(_body)]) -> Response:
         try:
             hub.hear(_fields(request, body))
@@ -118,38 +121,42 @@ class _Hub:
         self._box = context.box
         self._style = FeedStyle.of(context.settings)
         self._allowed = context.settings.allowed_networks
+        self._allow_http = context.settings.allow_http
 
     def hear(self, fields: Fields) -> None:
         try:
             said = parse_form(fields)
         except BadForm as error:
             raise _No(422, str(error)) from error
-        if isinstance(said, Intent):
+        if isinstance(said, SubscriptionRequest):
             self._ask(said)
         else:
-            self._push(said.topics)
+            self._know(said.topics)
 
-    def _ask(self, intent: Intent) -> None:
-        self._check(intent)
+    def _ask(self, request: SubscriptionRequest) -> None:
         with self._sessions.begin() as session:
-            name = self._named(session, intent.topic)
+            name = self._named(session, request.topic)
+        # Asks the network, so never inside a transaction.
+        self._check(request.callback, may_be_plain=name.token is None or self._allow_http)
+        with self._sessions.begin() as session:
             try:
-                ask(session, intent, topic_of(session, name, box=self._box), box=self._box)
+                ask(session, request, topic_of(session, name, box=self._box), box=self._box)
             except TooMany as error:
                 raise _No(429, str(error)) from error
 
-    def _push(self, topics: tuple[str, ...]) -> None:
+    def _know(self, topics: tuple[str, ...]) -> None:
+        """See that these are topics; nothing has to be done for them: what changes is pushed by itself."""
         if len(topics) > _MOST_TOPICS:
             raise _No(422, f"hub.topic: is there {len(topics)} times; expected at most {_MOST_TOPICS}")
         with self._sessions.begin() as session:
-            labels = {self._named(session, topic).label_id for topic in topics}
-            push(session, labels)
+            for topic in topics:
+                self._named(session, topic)
 
-    def _check(self, intent: Intent) -> None:
-        """See that a callback is one that we go to."""
+    def _check(self, callback: str, *, may_be_plain: bool) -> None:
+        """See that a callback is one that we go to; what only one reader may see never goes in the clear."""
         try:
-            check_url(intent.callback, allowed=self._allowed, allow_http=True)
-            check_name(intent.callback, allowed=self._allowed)
+            check_url(callback, allowed=self._allowed, allow_http=may_be_plain)
+            check_name(callback, allowed=self._allowed)
         except InvalidInput as error:
             raise _No(422, f"hub.callback: {error.problems[0].detail}") from error
 

@@ -72,24 +72,27 @@ def mark_changed(session: Session, labels: Collection[UUID], *, at_once: bool = 
         told = [label.hex + AT_ONCE for label in sorted(labels)]
         session.execute(_TELL, {"channel": Channel.FEEDS, "labels": told})
         _forget_documents(session, labels)
-    push(session, labels)
+    owe_pushes(session, labels)
 
 
-def push(session: Session, labels: Collection[UUID]) -> None:
+def owe_pushes(session: Session, labels: Collection[UUID]) -> None:
     """Oblige us to send subscribers of these feeds what is new; nothing where there are none."""
-    topics = session.scalars(
-        select(TopicRow.id)
+    subscribed = session.scalars(
+        select(TopicRow.label_id)
         .where(TopicRow.label_id.in_(labels), TopicRow.subscribed_until > func.now())
-        .order_by(TopicRow.id)
+        .distinct()
+        .order_by(TopicRow.label_id)
     )
-    emit_all(session, [Event(type=EventType.FEED_CHANGED, subject=topic) for topic in topics])
+    emit_all(session, [Event(type=EventType.FEED_CHANGED, subject=label) for label in subscribed])
 
 
 def _forget_documents(session: Session, labels: Collection[UUID]) -> None:
     """Take away what subscribers of these feeds would be sent; nothing older can come instead."""
+    topics = select(TopicRow.id).where(TopicRow.label_id.in_(labels)).order_by(TopicRow.id)
+    locked = session.scalars(topics.with_for_update(key_share=True)).all()
     session.execute(
         update(TopicRow)
-        .where(TopicRow.label_id == FeedRow.label_id, FeedRow.label_id.in_(labels))
+        .where(TopicRow.id.in_(locked), TopicRow.label_id == FeedRow.label_id)
         .values(body=None, generation=FeedRow.generation - 1)
         .execution_options(synchronize_session=False)
     )

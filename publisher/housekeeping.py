@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from publisher.briefly import Hindered, briefly
 from publisher.events import EventType
+from publisher.notify.websub.ending import SLICE as SUBSCRIPTIONS
 from publisher.notify.websub.ending import end_expired
 from publisher.notify.websub.topics import forget_unused
 from publisher.outbox.emit import emit
@@ -60,7 +61,7 @@ def begin_housekeeping(session: Session) -> None:
 def keep_house(
     session: Session, obligations: Mapping[Obligation, Obligation], *, retention: Retention
 ) -> dict[Obligation, Fate]:
-    """Prepare what the coming days need, forget a slice of old answers, and prune a slice of what is old.
+    """Prepare what the coming days need, forget a slice of what ran out, and prune a slice of what is old.
 
     Now and then owe a slice of what an older version of the code has stored for readers. Due again in an
     hour, or at once while there is more; soon, when somebody reads the tables all the time.
@@ -75,7 +76,8 @@ def keep_house(
     if _forget_answers(session, before=at - ANSWERS_KEPT) == _SLICE:
         return {one: Postponed() for one in obligations}
     _forget_rebuilds(session)
-    end_expired(session)
+    if end_expired(session) == SUBSCRIPTIONS:
+        return {one: Postponed() for one in obligations}
     forget_unused(session)
     soon = owe_outdated(session) if any(_PART not in one.data for one in obligations) else None
     fates = {one: _prune(session, one.data, retention, at) for one in obligations}

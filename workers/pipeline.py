@@ -13,7 +13,7 @@ from functools import partial
 
 from celery import Task
 
-from feeds.push import load_topics, render_topic, store_pushes
+from feeds.push import load_topics, render_topics, store_pushes
 from feeds.refresh import load_articles, render, store_entries
 from publisher.enrich.stage import find_out, load_revisions, store_enrichments
 from publisher.events import EventType
@@ -49,10 +49,10 @@ def refresh_feeds(task: Task, event_ids: list[str]) -> None:
 
 @app.stage("push")
 def push_feeds(task: Task, event_ids: list[str]) -> None:
-    """feed.changed → the document that its subscribers are owed (WebSub)."""
+    """feed.changed → the documents that its subscribers are owed (WebSub)."""
     with handling(task, event_ids) as batch:
         topics = batch.load(partial(load_topics, style=app.style))
-        batch.write(store_pushes, batch.compute(partial(render_topic, style=app.style), topics))
+        batch.write(store_pushes, batch.compute(partial(render_topics, style=app.style), topics))
 
 
 @app.stage("fan_out")

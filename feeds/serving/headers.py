@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 
-from feeds.address import Address
-from feeds.style import FeedStyle
-
 CACHING = "public, max-age=0, must-revalidate"
 """Caches may keep everything and have to ask each time, so that a takedown holds for them, too, at once."""
 
@@ -38,12 +35,3 @@ UNSNIFFED: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
 }
 """As the API's edge sets them: what is answered from memory does not pass there."""
-
-
-def link_of(address: Address, style: FeedStyle) -> str:
-    """Return the value of `Link`: the document's only address, and the hub of what can be subscribed to.
-
-    Source: WebSub, section 4, “Discovery”.
-    """
-    own = f'<{style.base_url}{address.path}>; rel="self"; type="{address.format.media_type}"'
-    return f'{own}, <{style.hub_url}>; rel="hub"' if address.is_topic else own

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from feeds.address import Address
+from feeds.address import Address, link_of
 from feeds.content import FeedContent, document_of, read_content
 from feeds.documents import Assembled
 from feeds.search.address import SearchAddress
 from feeds.search.finding import read_found
 from feeds.serving.delta import History
 from feeds.serving.document import Document
-from feeds.serving.headers import CACHING, FOR_EVERYBODY, PRIVATE_CACHING, UNSNIFFED, link_of
+from feeds.serving.headers import CACHING, FOR_EVERYBODY, PRIVATE_CACHING, UNSNIFFED
 from feeds.serving.shelf import Shelf
 from feeds.standing import Standing, find_standing
 from feeds.style import FeedStyle

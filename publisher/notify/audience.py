@@ -148,6 +148,7 @@ def _asks(audience: Audience) -> ColumnElement[bool]:
     hashes = literal(list(audience.filter_hashes), ARRAY(LargeBinary))
     return and_(
         EndpointRow.deleted_at.is_(None),
+        EndpointRow.topic_id.is_(None),
         EndpointRow.filter_hash == any_(hashes),
         EndpointRow.created_at <= audience.time,
     )

@@ -36,7 +36,7 @@ class Claimed:
 
     Attributes:
         token: of that lease.
-        sequence: the newest that is sent: of the article's revision, or of the feed's document.
+        sequence: of what is sent: the revision's, or the generation of the feed's document.
         attempts: made before this one.
         timeout_s: None: the default.
         trigger: why this attempt is made: `auto`, `manual` or `replay`.
@@ -99,7 +99,7 @@ SELECT due.* FROM unnest(:shards) AS own(shard) CROSS JOIN LATERAL (
            delivery.sequence, delivery.attempts, delivery.trigger, delivery.next_attempt_at,
            endpoint.url, endpoint.timeout_s, endpoint.max_in_flight, endpoint.enabled,
            endpoint.deleted_at IS NOT NULL AS deleted, endpoint.topic_id,
-           endpoint.expires_at <= coalesce(:at, now()) AS expired
+           endpoint.expires_at > coalesce(:at, now()) AS is_subscribed
     FROM delivery JOIN endpoint ON endpoint.id = delivery.endpoint_id
     WHERE delivery.shard = own.shard AND delivery.state = 'pending'
       AND delivery.next_attempt_at <= coalesce(:at, now())

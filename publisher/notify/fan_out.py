@@ -167,7 +167,7 @@ def _filters(session: Session) -> dict[bytes, Filter]:
     rows = session.execute(
         select(EndpointRow.filter_hash, EndpointRow.filter)
         .ext(distinct_on(EndpointRow.filter_hash))
-        .where(EndpointRow.deleted_at.is_(None))
+        .where(EndpointRow.deleted_at.is_(None), EndpointRow.topic_id.is_(None))
         .order_by(EndpointRow.filter_hash)
     )
     return {row.filter_hash: filter_of(row.filter) for row in rows}

@@ -11,11 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from publisher.notify.claim import Claimed
-from publisher.notify.endpoints import DisabledReason, disable
-from publisher.notify.outcome import Answer, Consequence, Outcome
+from publisher.notify.outcome import Answer, Outcome
 from publisher.notify.shards import standing
-from publisher.notify.websub.ending import end
-from publisher.notify.websub.subscriptions import confirm, end_denied, leave_unconfirmed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +32,9 @@ class Report:
 
 
 # What changed meanwhile stays: a delivery that was cancelled or held while it was in flight is not tried
-# again. But one that arrived has arrived, whatever was decided in that moment; and what has become newer
-# meanwhile (a document of a feed) is due as it was.
+# again. But one that arrived has arrived, whatever was decided in that moment. What has become newer since
+# (`overtaken`: the document of a feed) is still owed, after the pause that whoever fails gets, however often
+# the feed changes.
 # Waiting is counted by the database's clock, which says what is due; the sender's may be off.
 _RECORD = text("""
 WITH report AS (
@@ -45,17 +43,23 @@ WITH report AS (
         at timestamptz, url text, status smallint, error text, duration_ms integer, address text,
         response_headers jsonb, response_body text, state text, wait_s float8)
 ), locked AS (
-    SELECT delivery.id FROM delivery JOIN report ON report.delivery_id = delivery.id
-    WHERE delivery.sequence <= report.sequence OR delivery.sequence IS NULL
-    ORDER BY delivery.id FOR UPDATE OF delivery
+    SELECT id, sequence FROM delivery WHERE id IN (SELECT delivery_id FROM report) ORDER BY id FOR UPDATE
+), judged AS (
+    SELECT report.*, now() + report.wait_s * interval '1 second' AS again_at,
+        coalesce(locked.sequence > report.sequence, false) AS overtaken
+    FROM report JOIN locked ON locked.id = report.delivery_id
 ), changed AS (
     UPDATE delivery SET
-        attempts = report.number, last_status = report.status, trigger = 'auto',
-        state = CASE WHEN delivery.state = 'pending' OR report.state = 'succeeded'
-                THEN report.state ELSE delivery.state END,
-        next_attempt_at = CASE WHEN delivery.state = 'pending' AND report.state = 'pending'
-                          THEN now() + report.wait_s * interval '1 second' END
-    FROM report, locked WHERE locked.id = report.delivery_id AND delivery.id = locked.id
+        attempts = CASE WHEN overtaken AND judged.again_at IS NULL THEN 0 ELSE judged.number END,
+        last_status = judged.status, trigger = 'auto',
+        sequence = greatest(delivery.sequence, judged.sequence),
+        state = CASE WHEN overtaken THEN delivery.state
+                WHEN delivery.state = 'pending' OR judged.state = 'succeeded'
+                THEN judged.state ELSE delivery.state END,
+        next_attempt_at = CASE WHEN delivery.state <> 'pending' THEN NULL
+                          WHEN overtaken THEN coalesce(judged.again_at, now())
+                          WHEN judged.state = 'pending' THEN judged.again_at END
+    FROM judged WHERE delivery.id = judged.delivery_id
 )
 INSERT INTO attempt (id, delivery_id, endpoint_id, number, trigger, at, url, status, error, duration_ms,
                      address, response_headers, response_body)
@@ -80,7 +84,7 @@ def flush(session: Session, reports: Sequence[Report]) -> list[Report]:
 
     The rest belongs to another sender by now, which will have sent it again: it changes nothing.
     """
-    ours = _ours(session, reports)
+    ours = ours_of(session, reports)
     if not ours:
         return []
     if pauses := _pauses(ours):
@@ -89,29 +93,8 @@ def flush(session: Session, reports: Sequence[Report]) -> list[Report]:
     return ours
 
 
-def settle(session: Session, report: Report) -> bool:
-    """Do what an answer means besides, if its shard is still ours; return whether an endpoint was disabled.
-
-    In a transaction of its own, before the attempt is recorded: it locks the endpoint, and what waits for it.
-    Once more changes nothing.
-    """
-    if not _ours(session, [report]):
-        return False
-    match report.outcome.consequence:
-        case Consequence.ENDPOINT_GONE:
-            return disable(session, report.claimed.endpoint_id, DisabledReason.GONE)
-        case Consequence.CONFIRMED:
-            confirm(session, report.claimed.id)
-        case Consequence.NOT_CONFIRMED:
-            leave_unconfirmed(session, report.claimed.id)
-        case Consequence.DENIED:
-            end_denied(session, report.claimed.id)
-        case Consequence.SUBSCRIPTION_OVER:
-            end(session, report.claimed.endpoint_id)
-    return False
-
-
-def _ours(session: Session, reports: Sequence[Report]) -> list[Report]:
+def ours_of(session: Session, reports: Sequence[Report]) -> list[Report]:
+    """Return the reports whose shards carry our token still, and keep it so until the commit."""
     # A report from an older term of a shard that is ours again must not pass either.
     newest = {one.claimed.shard: 0 for one in reports}
     for one in reports:
@@ -142,7 +125,7 @@ def _row(one: Report) -> dict[str, Any]:
         "duration_ms": answer.duration_ms,
         "address": answer.address,
         "response_headers": dict(answer.headers) or None,
-        "response_body": answer.text,
+        "response_body": answer.text if claimed.sending.keeps_answer else None,
         "state": one.outcome.state,
         "wait_s": (again_at - one.ended_at).total_seconds() if again_at else None,
     }

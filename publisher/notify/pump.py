@@ -16,10 +16,11 @@ from publisher.notify.asking import Asking, unhindered
 from publisher.notify.attempt import attempt
 from publisher.notify.claim import Claimed, claim
 from publisher.notify.client import WebhookClient
-from publisher.notify.flush import Report, flush, settle
+from publisher.notify.flush import Report, flush
 from publisher.notify.in_hand import InHand
 from publisher.notify.observer import Harmless, Observer
 from publisher.notify.secrets import SecretBox
+from publisher.notify.settling import settle, to_settle, with_few_to_settle
 from publisher.notify.shards import BEAT_S, NOTHING, beat, leave
 
 SLOTS = 500
@@ -29,6 +30,8 @@ DRAIN_S = 20.0
 
 _IDLE_PAUSE_S, _BUSY_PAUSE_S, _STAY_BUSY_S = 0.25, 0.01, 0.05
 _FLUSH_ROWS, _FLUSH_MOST, _FLUSH_S = 250, 1_000, 0.2
+# Each in a transaction of its own, while the leases are not renewed.
+_SETTLED_MOST = 20
 _MOST_REPORTS = 5_000
 _LEAVE_S = 0.25
 _LAST_FLUSH_S = 5.0
@@ -184,8 +187,8 @@ class Pump:
 
     async def _flush(self) -> None:
         async with self._record.turn:
-            reports = self._in_hand.reports[:_FLUSH_MOST]
-            for report in [one for one in reports if one.outcome.consequence]:
+            reports = with_few_to_settle(self._in_hand.reports[:_FLUSH_MOST], most=_SETTLED_MOST)
+            for report in to_settle(reports):
                 if await self._record.ask(partial(settle, report=report)):
                     log.warning("endpoint.gone", endpoint_id=str(report.claimed.endpoint_id))
             recorded = await self._record.ask(lambda session: flush(session, reports))

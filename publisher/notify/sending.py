@@ -27,6 +27,10 @@ class Sending(Protocol):
     """What is sent, each time that it is tried."""
 
     @property
+    def keeps_answer(self) -> bool:
+        """Whether what the receiver writes is kept: only of those that we know."""
+
+    @property
     def sequence(self) -> int | None:
         """Which of several that overtake each other it is; None: it is the only one."""
 

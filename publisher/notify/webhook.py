@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import Row, select, tuple_
@@ -30,6 +30,8 @@ class Webhook:
         accepted_at: since when there was something to tell.
         traceparent: of the request that led to the message.
     """
+
+    keeps_answer: ClassVar = True
 
     message_id: UUID
     sequence: int | None

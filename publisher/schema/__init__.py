@@ -14,7 +14,7 @@ from publisher.schema.delivery import (
 from publisher.schema.feed import ArticleSearchRow, EntryRow, FeedRow, PrivateFeedRow, TombstoneRow
 from publisher.schema.outbox import EventRow, EventTaskRow, PauseRow, StepRow
 from publisher.schema.row import Row
-from publisher.schema.websub import CallbackRequestRow, TopicRow
+from publisher.schema.websub import TopicRow, VerificationRow
 
 __all__ = [
     "ApiKeyRow",
@@ -23,7 +23,6 @@ __all__ = [
     "ArticleRow",
     "ArticleSearchRow",
     "AttemptRow",
-    "CallbackRequestRow",
     "DeliveryRow",
     "EndpointRow",
     "EndpointSecretRow",
@@ -43,4 +42,5 @@ __all__ = [
     "StepRow",
     "TombstoneRow",
     "TopicRow",
+    "VerificationRow",
 ]

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from publisher.schema.row import BigInt, Row
 
+_IS_TOLD_OF_EVENTS = text("deleted_at IS NULL AND topic_id IS NULL")
 _SUBSCRIBES = text("topic_id IS NOT NULL")
 
 
@@ -25,12 +26,12 @@ class EndpointRow(Row):
         deleted_at: it is gone for everybody but the record of its deliveries.
         topic_id: what it subscribes to (WebSub); None: it is told of events, by webhooks.
         host: of a subscriber's callback.
-        expires_at: when the lease of a subscription ends; before it was verified, when it was asked for.
+        expires_at: when the lease of a subscription ends; None: its callback has not confirmed it.
     """
 
     __tablename__ = "endpoint"
     __table_args__ = (
-        Index("endpoint_filter", "filter_hash", "id", postgresql_where=text("deleted_at IS NULL")),
+        Index("endpoint_filter", "filter_hash", "id", postgresql_where=_IS_TOLD_OF_EVENTS),
         Index("endpoint_callback", "topic_id", "url", unique=True, postgresql_where=_SUBSCRIBES),
         Index("endpoint_topic", "topic_id", "id", postgresql_where=_SUBSCRIBES),
         Index("endpoint_host", "host", "topic_id", postgresql_where=_SUBSCRIBES),

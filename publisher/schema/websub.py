@@ -1,4 +1,4 @@
-"""Tables of WebSub: what can be subscribed to, and what callbacks are asked."""
+"""Tables of WebSub: what can be subscribed to, and what callbacks have to confirm."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,12 +15,12 @@ class TopicRow(Row):
     A subscription is an endpoint with this topic (`EndpointRow.topic_id`).
 
     Attributes:
-        url: as the first subscriber wrote it.
+        url: as whoever asked for it last wrote it.
         digest: of the token, for the feed of one reader; None for a public one.
         token: the token itself, encrypted; None for a public one.
         stand_in: what stands for the token in `url`, `link` and the document; found nowhere else.
-        generation: of the feed when the document was made, or when a takedown took it away.
-        changed_at: when it last changed, by the database's clock.
+        generation: of the feed when the document was made; one less than of the takedown that took it away.
+        changed_at: when the document was last stored, by the database's clock.
         content_type: of the document, as a header.
         link: the header `Link` that goes with it.
         body: None: there is none to be sent now.
@@ -47,19 +47,22 @@ class TopicRow(Row):
     subscribed_until: Mapped[datetime | None]
 
 
-class CallbackRequestRow(Row):
-    """What a callback is to be asked, or told, with a GET; its delivery has the same id.
+class VerificationRow(Row):
+    """That a callback is to be asked whether it wants what was said in its name, or told that it is denied.
+
+    The delivery that does it has the same id.
 
     Attributes:
-        mode: `subscribe` or `unsubscribe` (is that what you want?), or `denied`.
+        mode: `subscribe`, `unsubscribe` or `denied`.
         lease_s: of a subscription.
         challenge: what has to come back; empty for `denied`.
-        secret: encrypted for the endpoint; becomes the subscription's when it is verified.
+        secret: encrypted for the endpoint; becomes the subscription's when it is confirmed.
         reason: why it was denied.
+        generation: of the feed when it was asked for: what is newer the subscriber has not seen.
     """
 
-    __tablename__ = "callback_request"
-    __table_args__ = (Index("callback_request_endpoint", "endpoint_id"),)
+    __tablename__ = "verification"
+    __table_args__ = (Index("verification_endpoint", "endpoint_id"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     endpoint_id: Mapped[UUID] = mapped_column(ForeignKey("endpoint.id", ondelete="CASCADE"))
@@ -68,4 +71,5 @@ class CallbackRequestRow(Row):
     challenge: Mapped[str]
     secret: Mapped[bytes | None]
     reason: Mapped[str | None]
+    generation: Mapped[BigInt] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime]

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from feeds.push import load_topics, render_topic, store_pushes
+from feeds.push import load_topics, render_topics, store_pushes
 from feeds.refresh import load_articles, render, store_entries
 from feeds.style import FeedStyle
 from publisher.archive import Archive
@@ -111,7 +111,7 @@ def run_feeds(session: Session) -> dict[Obligation, Fate]:
 def run_push(session: Session) -> dict[Obligation, Fate]:
     """Make the documents that subscribers are owed."""
     return run(
-        session, "push", partial(load_topics, style=STYLE), partial(render_topic, style=STYLE), store_pushes
+        session, "push", partial(load_topics, style=STYLE), partial(render_topics, style=STYLE), store_pushes
     )
 
 

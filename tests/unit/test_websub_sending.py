@@ -10,13 +10,13 @@ import pytest
 
 from publisher.notify.outcome import Answer, Consequence, DeliveryState, ErrorKind
 from publisher.notify.websub.distribution import PAUSES, Distribution
-from publisher.notify.websub.intent import Mode
-from publisher.notify.websub.question import Question
+from publisher.notify.websub.form import Mode
+from publisher.notify.websub.verification import Verification
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)
 CALLBACK = "https://reader.example/hook"
 TOPIC = "https://news.example/feeds/category/xa-hoi.atom?a=1&b=Đ"
-ASKED = Question(mode=Mode.SUBSCRIBE, topic=TOPIC, challenge="a-challenge", lease_s=3600)
+ASKED = Verification(mode=Mode.SUBSCRIBE, topic=TOPIC, challenge="a-challenge", lease_s=3600)
 DOCUMENT = Distribution(
     sequence=7,
     content_type="application/atom+xml; charset=utf-8",
@@ -25,7 +25,7 @@ DOCUMENT = Distribution(
 )
 
 
-def url_of(question: Question, callback: str) -> str:
+def url_of(question: Verification, callback: str) -> str:
     return question.request(callback, at=AT, traceparent=None).url
 
 
@@ -55,7 +55,7 @@ def test_a_question_says_all_that_it_is_about() -> None:
 
 
 def test_a_denial_has_a_reason_and_asks_nothing() -> None:
-    denied = Question(mode=Mode.DENIED, topic=TOPIC, reason="this feed was revoked")
+    denied = Verification(mode=Mode.DENIED, topic=TOPIC, reason="this feed was revoked")
 
     said = dict(parse_qsl(urlsplit(url_of(denied, CALLBACK)).query, strict_parsing=True))
 

@@ -34,8 +34,13 @@ _STATEMENTS = (
     "CREATE UNIQUE INDEX endpoint_callback ON endpoint (topic_id, url) WHERE topic_id IS NOT NULL",
     "CREATE INDEX endpoint_topic ON endpoint (topic_id, id) WHERE topic_id IS NOT NULL",
     "CREATE INDEX endpoint_host ON endpoint (host, topic_id) WHERE topic_id IS NOT NULL",
+    # Fan-outs look for endpoints by their filters, and subscribers have none.
+    "DROP INDEX endpoint_filter",
     """
-    CREATE TABLE callback_request (
+    CREATE INDEX endpoint_filter ON endpoint (filter_hash, id) WHERE deleted_at IS NULL AND topic_id IS NULL
+    """,
+    """
+    CREATE TABLE verification (
         id UUID NOT NULL,
         endpoint_id UUID NOT NULL,
         mode TEXT NOT NULL,
@@ -43,16 +48,17 @@ _STATEMENTS = (
         challenge TEXT NOT NULL,
         secret BYTEA,
         reason TEXT,
+        generation BIGINT DEFAULT 0 NOT NULL,
         created_at TIMESTAMP WITH TIME ZONE NOT NULL,
         PRIMARY KEY (id),
         FOREIGN KEY(endpoint_id) REFERENCES endpoint (id) ON DELETE CASCADE
     )
     """,
-    "CREATE INDEX callback_request_endpoint ON callback_request (endpoint_id)",
+    "CREATE INDEX verification_endpoint ON verification (endpoint_id)",
 )
 
 
 def upgrade() -> None:
-    """Add what is new; code of the version before goes on, and sends nothing to subscribers."""
+    """Add what is new; senders of the version before cancel what subscribers are owed."""
     for statement in _STATEMENTS:
         op.execute(statement)

@@ -34,6 +34,7 @@ class Distribution:
         secret: None: the subscriber wants no signature.
     """
 
+    keeps_answer: ClassVar = False
     accepted_at: ClassVar[None] = None
     traceparent: ClassVar[None] = None
 

@@ -1,30 +1,36 @@
 """How subscriptions end: by the callback's wish, with the lease, or with the token of a private feed."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select, text, update
+from sqlalchemy import delete, exists, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from publisher.database import Channel, wake
-from publisher.notify.websub.intent import Mode
-from publisher.pauses import let_go
-from publisher.schema import CallbackRequestRow, DeliveryRow, EndpointRow, EndpointSecretRow, TopicRow
+from publisher.notify.outcome import DeliveryState
+from publisher.notify.websub.form import Mode
+from publisher.schema import DeliveryRow, EndpointRow, EndpointSecretRow, TopicRow, VerificationRow
 
 SLICE = 500
 """Subscriptions that end in one transaction."""
 
 _REMEMBERED = timedelta(days=1)
-_IS_ASKED = exists().where(CallbackRequestRow.endpoint_id == EndpointRow.id)
+_IS_ASKED = exists().where(VerificationRow.endpoint_id == EndpointRow.id)
 
+# Nobody confirms any more what was asked before; who never confirmed anything is told nothing.
 _TELL = text("""
-WITH ended AS (
-    UPDATE endpoint SET expires_at = now() WHERE id IN (
-        SELECT id FROM endpoint WHERE topic_id IN (SELECT id FROM topic WHERE digest = :digest)
-        ORDER BY id FOR NO KEY UPDATE
-    ) RETURNING id, shard
+WITH subscribed AS (
+    SELECT id, shard, expires_at > now() AS is_live FROM endpoint
+    WHERE topic_id IN (SELECT id FROM topic WHERE digest = :digest)
+    ORDER BY id FOR NO KEY UPDATE
+), forgotten AS (
+    DELETE FROM verification WHERE endpoint_id IN (SELECT id FROM subscribed)
+), ended AS (
+    UPDATE endpoint SET expires_at = now() FROM subscribed
+    WHERE endpoint.id = subscribed.id AND is_live RETURNING endpoint.id, endpoint.shard
 ), told AS (
-    INSERT INTO callback_request (id, endpoint_id, mode, challenge, reason, created_at)
+    INSERT INTO verification (id, endpoint_id, mode, challenge, reason, created_at)
     SELECT gen_random_uuid(), id, :mode, '', :reason, now() FROM ended RETURNING id, endpoint_id
 )
 INSERT INTO delivery (id, message_id, message_time, endpoint_id, shard, state, next_attempt_at)
@@ -41,14 +47,11 @@ def end(session: Session, endpoint_id: UUID) -> None:
     mine = select(EndpointRow.id).where(EndpointRow.id == endpoint_id, EndpointRow.topic_id.is_not(None))
     if session.scalar(mine.with_for_update()) is None:
         return
-    let_go(session, [str(endpoint_id)])
     if session.scalar(select(EndpointRow.id).where(EndpointRow.id == endpoint_id, _IS_ASKED)) is None:
-        _delete(session, endpoint_id)
+        _delete(session, [endpoint_id])
         return
     session.execute(delete(EndpointSecretRow).where(EndpointSecretRow.endpoint_id == endpoint_id))
-    session.execute(
-        update(EndpointRow).where(EndpointRow.id == endpoint_id).values(expires_at=EndpointRow.created_at)
-    )
+    session.execute(update(EndpointRow).where(EndpointRow.id == endpoint_id).values(expires_at=None))
 
 
 def deny(session: Session, digest: bytes, *, reason: str) -> None:
@@ -65,21 +68,27 @@ def deny(session: Session, digest: bytes, *, reason: str) -> None:
 
 def end_expired(session: Session) -> int:
     """End a slice of those whose lease ran out a day ago, or that nobody confirmed; return how many."""
+    long_ago = func.now() - _REMEMBERED
+    # Of what is not asked any more, since its delivery was cancelled.
+    waits = exists().where(DeliveryRow.id == VerificationRow.id, DeliveryRow.state == DeliveryState.PENDING)
+    session.execute(delete(VerificationRow).where(VerificationRow.created_at < long_ago, ~waits))
+    unconfirmed = EndpointRow.expires_at.is_(None) & (EndpointRow.created_at < long_ago)
     old = (
         select(EndpointRow.id)
-        .where(EndpointRow.topic_id.is_not(None), EndpointRow.expires_at < func.now() - _REMEMBERED)
+        .where(EndpointRow.topic_id.is_not(None), or_(EndpointRow.expires_at < long_ago, unconfirmed))
         .where(~_IS_ASKED)
         .order_by(EndpointRow.id)
         .limit(SLICE)
+        .with_for_update(skip_locked=True)
     )
     ended = session.scalars(old).all()
-    for endpoint_id in ended:
-        end(session, endpoint_id)
+    _delete(session, ended)
     return len(ended)
 
 
-def _delete(session: Session, endpoint_id: UUID) -> None:
-    waiting = select(DeliveryRow.id).where(DeliveryRow.endpoint_id == endpoint_id)
-    ids = session.scalars(waiting.order_by(DeliveryRow.id).with_for_update()).all()
+def _delete(session: Session, endpoints: Collection[UUID]) -> None:
+    """Delete subscriptions, which are locked, and what waits for them."""
+    waiting = select(DeliveryRow.id).where(DeliveryRow.endpoint_id.in_(endpoints)).order_by(DeliveryRow.id)
+    ids = session.scalars(waiting.with_for_update()).all()
     session.execute(delete(DeliveryRow).where(DeliveryRow.id.in_(ids)))
-    session.execute(delete(EndpointRow).where(EndpointRow.id == endpoint_id))
+    session.execute(delete(EndpointRow).where(EndpointRow.id.in_(endpoints)))

@@ -4,14 +4,14 @@ import secrets
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ScalarSelect, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as insert_unless_there
 from sqlalchemy.orm import Session
 
 from publisher.database import Channel, wake
 from publisher.errors import PublisherError
-from publisher.feed_state import push
+from publisher.feed_state import owe_pushes
 from publisher.ids import new_id
 from publisher.notify.destination import host_of
 from publisher.notify.endpoints import shard_of
@@ -19,57 +19,59 @@ from publisher.notify.filters import NOTHING, filter_hash
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.secrets import SecretBox
 from publisher.notify.websub.ending import end
-from publisher.notify.websub.intent import Intent, Mode
-from publisher.notify.websub.owing import owe_newest
+from publisher.notify.websub.form import Mode, SubscriptionRequest
+from publisher.notify.websub.owing import owe_newest_to
 from publisher.schema import (
-    CallbackRequestRow,
     DeliveryRow,
     EndpointRow,
     EndpointSecretRow,
     FeedRow,
     TopicRow,
+    VerificationRow,
 )
 
-MOST_QUESTIONS = 100
-"""To callbacks of one host that wait to be asked: nobody is flooded by what others say to us."""
+MOST_VERIFICATIONS = 200
+"""That wait at a time: so many requests to strangers leave most of a sender's slots to webhooks."""
 
 MOST_OF_A_HOST = 100
-"""Subscriptions to one topic whose callbacks are of one host: each of them is sent the whole document."""
+"""Verifications that wait, and subscriptions to one topic, whose callbacks are of one host."""
 
 _CHALLENGE_BYTES = 32
 _TRIES = 3
+# To answer a verification, or to take a document.
+_TIMEOUT_S = 10.0
 
 
 class TooMany(PublisherError):
-    """A host has as many subscriptions, or questions that wait, as it may have."""
+    """There are as many subscriptions of a host, or as many verifications waiting, as there may be."""
 
 
-def ask(session: Session, intent: Intent, topic_id: UUID, *, box: SecretBox) -> None:
+def ask(session: Session, request: SubscriptionRequest, topic_id: UUID, *, box: SecretBox) -> None:
     """Oblige us to ask a callback whether that is what it wants; until it says so, nothing changes.
 
     Args:
-        intent: its callback has passed `check_url` and `check_name`.
+        request: its callback has passed `check_url` and `check_name`.
         topic_id: of what it names.
 
     Raises:
-        TooMany: when that would be too much for the callback's host.
+        TooMany: when that would be too much, for us or for the callback's host.
     """
-    _refuse_crowds(session, topic_id, intent.callback)
-    endpoint_id = _endpoint(session, topic_id, intent.callback)
-    subscribes = intent.mode is Mode.SUBSCRIBE
-    secret = box.encrypt(intent.secret, owner=endpoint_id.bytes) if intent.secret and subscribes else None
+    _refuse_crowds(session, topic_id, request.callback)
+    endpoint_id = _endpoint(session, topic_id, request.callback)
     identifier = new_id()
-    session.execute(
-        insert(CallbackRequestRow).values(
-            id=identifier,
-            endpoint_id=endpoint_id,
-            mode=intent.mode,
-            lease_s=intent.lease_s if subscribes else None,
-            challenge=secrets.token_urlsafe(_CHALLENGE_BYTES),
-            secret=secret,
-            created_at=func.now(),
-        )
-    )
+    verification = {
+        "id": identifier,
+        "endpoint_id": endpoint_id,
+        "mode": request.mode,
+        "challenge": secrets.token_urlsafe(_CHALLENGE_BYTES),
+        "generation": _generation_of(topic_id),
+        "created_at": func.now(),
+    }
+    if request.mode is Mode.SUBSCRIBE:
+        verification["lease_s"] = request.lease_s
+        if request.secret is not None:
+            verification["secret"] = box.encrypt(request.secret, owner=endpoint_id.bytes)
+    session.execute(insert(VerificationRow).values(verification))
     session.execute(
         insert(DeliveryRow).values(
             id=identifier,
@@ -84,45 +86,52 @@ def ask(session: Session, intent: Intent, topic_id: UUID, *, box: SecretBox) -> 
     wake(session, Channel.DELIVERIES)
 
 
-def confirm(session: Session, request_id: UUID) -> None:
+def confirm(session: Session, verification_id: UUID) -> None:
     """Do what a callback was asked about: it said yes. Once more changes nothing.
 
     Of several requests, the last one that is confirmed holds.
     """
-    request = _taken(session, request_id)
-    if request is None:
+    verification = _taken(session, verification_id)
+    if verification is None:
         return
-    if request.mode == Mode.UNSUBSCRIBE:
-        end(session, request.endpoint_id)
+    if verification.mode == Mode.UNSUBSCRIBE:
+        end(session, verification.endpoint_id)
         return
-    ends_at = func.now() + timedelta(seconds=request.lease_s or 0)
-    topic_id = session.scalar(
-        update(EndpointRow)
-        .where(EndpointRow.id == request.endpoint_id)
-        .values(expires_at=ends_at)
-        .returning(EndpointRow.topic_id)
-    )
+    mine = select(EndpointRow.topic_id).where(EndpointRow.id == verification.endpoint_id)
+    topic_id = session.scalar(mine)
     assert topic_id is not None
-    _replace_secret(session, request.endpoint_id, request.secret)
+    # Whoever changes the feed at this moment comes first, or finds the subscription.
+    feed = session.execute(_FEED.where(TopicRow.id == topic_id).with_for_update(read=True, of=FeedRow)).one()
+    ends_at = func.now() + timedelta(seconds=verification.lease_s or 0)
+    session.execute(
+        update(EndpointRow).where(EndpointRow.id == verification.endpoint_id).values(expires_at=ends_at)
+    )
+    _replace_secret(session, verification.endpoint_id, verification.secret)
     until = func.greatest(TopicRow.subscribed_until, ends_at)
     session.execute(update(TopicRow).where(TopicRow.id == topic_id).values(subscribed_until=until))
-    _catch_up(session, topic_id, request)
+    if feed.generation == verification.generation:
+        return
+    # Whoever asked has not seen what came since.
+    if feed.generation > feed.kept:
+        owe_pushes(session, [feed.label_id])
+    else:
+        owe_newest_to(session, feed.label_id, verification.endpoint_id)
 
 
-def leave_unconfirmed(session: Session, request_id: UUID) -> None:
+def leave_unconfirmed(session: Session, verification_id: UUID) -> None:
     """Forget what a callback was asked about: it did not say yes. A subscription that it has stays."""
-    request = _taken(session, request_id)
+    request = _taken(session, verification_id)
     if request is None:
         return
-    never = EndpointRow.expires_at <= EndpointRow.created_at
+    never = EndpointRow.expires_at.is_(None)
     mine = select(EndpointRow.id).where(EndpointRow.id == request.endpoint_id, never)
     if session.scalar(mine) is not None:
         end(session, request.endpoint_id)
 
 
-def end_denied(session: Session, request_id: UUID) -> None:
+def end_denied(session: Session, verification_id: UUID) -> None:
     """End a subscription whose callback was told that it is denied."""
-    request = _taken(session, request_id)
+    request = _taken(session, verification_id)
     if request is not None:
         end(session, request.endpoint_id)
 
@@ -151,8 +160,8 @@ def _new_endpoint(topic_id: UUID, callback: str) -> Insert:
             filter=NOTHING.as_json(),
             filter_hash=filter_hash(NOTHING),
             shard=shard_of(identifier),
+            timeout_s=_TIMEOUT_S,
             created_at=func.now(),
-            expires_at=func.now(),
         )
         .on_conflict_do_nothing()
     )
@@ -161,25 +170,36 @@ def _new_endpoint(topic_id: UUID, callback: str) -> Insert:
 def _refuse_crowds(session: Session, topic_id: UUID, callback: str) -> None:
     host = host_of(callback)
     of_host = select(EndpointRow.id).where(EndpointRow.host == host, EndpointRow.topic_id.is_not(None))
-    asked = of_host.join(CallbackRequestRow, CallbackRequestRow.endpoint_id == EndpointRow.id)
-    if len(session.scalars(asked.limit(MOST_QUESTIONS)).all()) == MOST_QUESTIONS:
-        raise TooMany(f"hub.callback: {MOST_QUESTIONS} callbacks of {host} wait to be asked; come back later")
+    if _are(session, select(VerificationRow.id), MOST_VERIFICATIONS):
+        raise TooMany("hub.callback: too many callbacks wait to be asked; come back later")
+    if _are(session, of_host.join(VerificationRow), MOST_OF_A_HOST):
+        raise TooMany(f"hub.callback: {MOST_OF_A_HOST} callbacks of {host} wait to be asked; come back later")
     # Whoever renews, or unsubscribes, is one of them already.
     others = of_host.where(EndpointRow.topic_id == topic_id, EndpointRow.url != callback)
-    if len(session.scalars(others.limit(MOST_OF_A_HOST)).all()) == MOST_OF_A_HOST:
+    if _are(session, others, MOST_OF_A_HOST):
         raise TooMany(f"hub.callback: {host} has {MOST_OF_A_HOST} subscriptions to it; expected fewer")
 
 
-def _taken(session: Session, request_id: UUID) -> CallbackRequestRow | None:
-    """Take a request out of the record and return it, its endpoint locked; None: somebody did before."""
-    endpoint_id = session.scalar(
-        select(CallbackRequestRow.endpoint_id).where(CallbackRequestRow.id == request_id)
-    )
+def _are(session: Session, found: Select[UUID], many: int) -> bool:
+    return len(session.scalars(found.limit(many)).all()) == many
+
+
+def _generation_of(topic_id: UUID) -> ScalarSelect[int]:
+    topic = select(TopicRow.label_id).where(TopicRow.id == topic_id).scalar_subquery()
+    return select(FeedRow.generation).where(FeedRow.label_id == topic).scalar_subquery()
+
+
+def _taken(session: Session, verification_id: UUID) -> VerificationRow | None:
+    """Take a verification out of the record and return it, its endpoint locked; None: somebody did before."""
+    asked = select(VerificationRow.endpoint_id).where(VerificationRow.id == verification_id)
+    endpoint_id = session.scalar(asked)
+    if endpoint_id is None:
+        return None
     mine = select(EndpointRow.id).where(EndpointRow.id == endpoint_id)
     session.execute(mine.with_for_update(key_share=True))
-    return session.scalar(
-        delete(CallbackRequestRow).where(CallbackRequestRow.id == request_id).returning(CallbackRequestRow)
-    )
+    session.execute(delete(DeliveryRow).where(DeliveryRow.id == verification_id))
+    taken = delete(VerificationRow).where(VerificationRow.id == verification_id)
+    return session.scalar(taken.returning(VerificationRow))
 
 
 def _replace_secret(session: Session, endpoint_id: UUID, encrypted: bytes | None) -> None:
@@ -192,16 +212,6 @@ def _replace_secret(session: Session, endpoint_id: UUID, encrypted: bytes | None
         )
 
 
-def _catch_up(session: Session, topic_id: UUID, request: CallbackRequestRow) -> None:
-    """Owe what came between the request and its confirmation: whoever asked has not seen it, as a rule."""
-    row = session.execute(
-        select(FeedRow.label_id, FeedRow.generation, TopicRow.generation.label("kept"))
-        .join(TopicRow, TopicRow.label_id == FeedRow.label_id)
-        .where(TopicRow.id == topic_id, FeedRow.changed_at >= request.created_at)
-    ).one_or_none()
-    if row is None:
-        return
-    if row.kept >= row.generation:
-        owe_newest(session, topic_id, row.kept)
-    else:
-        push(session, [row.label_id])
+_FEED = select(FeedRow.label_id, FeedRow.generation, TopicRow.generation.label("kept")).join(
+    TopicRow, TopicRow.label_id == FeedRow.label_id
+)

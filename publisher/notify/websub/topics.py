@@ -68,22 +68,31 @@ class TopicDocument:
 
 
 def topic_of(session: Session, name: TopicName, *, box: SecretBox) -> UUID:
-    """Return the id of a topic; there is one from now on."""
+    """Return the id of a topic; there is one from now on, under this URL and with a token that opens."""
     digest = None if name.token is None else digest_of(name.token)
     same = (
         TopicRow.label_id == name.label_id,
         TopicRow.format == name.format,
         TopicRow.digest.is_not_distinct_from(digest),
     )
-    known = session.scalar(select(TopicRow.id).where(*same))
-    if known is not None:
-        return known
-    session.execute(insert(TopicRow).values(_row(name, digest, box)).on_conflict_do_nothing())
-    return session.scalars(select(TopicRow.id).where(*same)).one()
+    known = session.execute(select(TopicRow.id, TopicRow.stand_in).where(*same)).one_or_none()
+    if known is None:
+        row = {"label_id": name.label_id, "format": name.format, "digest": digest}
+        hidden = _hidden(name, box, topic_id=new_id(), stand_in=new_token())
+        session.execute(insert(TopicRow).values(row | hidden).on_conflict_do_nothing())
+        return session.scalars(select(TopicRow.id).where(*same)).one()
+    # Since then the site may have moved, or have got another key.
+    now = _hidden(name, box, topic_id=known.id, stand_in=known.stand_in)
+    session.execute(update(TopicRow).where(TopicRow.id == known.id, TopicRow.url != now["url"]).values(now))
+    if name.token is not None:
+        session.execute(update(TopicRow).where(TopicRow.id == known.id).values(token=now["token"]))
+    identifier: UUID = known.id
+    return identifier
 
 
-def live_topics(session: Session, ids: Collection[UUID]) -> list[Topic]:
-    """Return those of the topics that somebody may be subscribed to; not those of void tokens."""
+def live_topics(session: Session, labels: Collection[UUID]) -> list[Topic]:
+    """Return the topics of these feeds that somebody is subscribed to; not those of void tokens."""
+    subscribed = exists().where(EndpointRow.topic_id == TopicRow.id, EndpointRow.expires_at > func.now())
     rows = session.execute(
         select(
             TopicRow.id,
@@ -96,51 +105,49 @@ def live_topics(session: Session, ids: Collection[UUID]) -> list[Topic]:
             TopicRow.changed_at,
         )
         .join(LabelRow, LabelRow.id == TopicRow.label_id)
-        .where(TopicRow.id.in_(ids), TopicRow.subscribed_until > func.now(), _IS_GOOD)
+        .where(TopicRow.label_id.in_(labels), TopicRow.subscribed_until > func.now(), subscribed, _IS_GOOD)
+        .order_by(TopicRow.id)
     )
     return [Topic(**row._asdict()) for row in rows]
 
 
-def store_document(session: Session, document: TopicDocument) -> bool:
-    """Keep a document instead of the one before; return False if what is kept is as new, or newer."""
-    stored = session.scalar(
-        update(TopicRow)
-        .where(TopicRow.id == document.topic_id, TopicRow.generation < document.generation)
-        .values(
-            generation=document.generation,
-            changed_at=func.clock_timestamp(),
-            content_type=document.content_type,
-            link=document.link,
-            body=document.body,
+def store_documents(session: Session, documents: Collection[TopicDocument]) -> None:
+    """Keep documents instead of those before; one that is as new, or newer, stays.
+
+    Locks topics in the order of their ids.
+    """
+    for document in sorted(documents, key=lambda one: one.topic_id):
+        session.execute(
+            update(TopicRow)
+            .where(TopicRow.id == document.topic_id, TopicRow.generation < document.generation)
+            .values(
+                generation=document.generation,
+                changed_at=func.clock_timestamp(),
+                content_type=document.content_type,
+                link=document.link,
+                body=document.body,
+            )
         )
-        .returning(TopicRow.id)
-    )
-    return stored is not None
 
 
 def forget_unused(session: Session) -> None:
     """Take away the documents of topics that nobody is subscribed to, and topics of void tokens."""
     nobody = ~exists().where(EndpointRow.topic_id == TopicRow.id)
     session.execute(delete(TopicRow).where(nobody, ~_IS_GOOD))
-    session.execute(
-        update(TopicRow)
-        .where(or_(TopicRow.subscribed_until.is_(None), TopicRow.subscribed_until < func.now()))
-        .where(TopicRow.body.is_not(None))
-        .values(body=None)
-    )
+    over = or_(TopicRow.subscribed_until.is_(None), TopicRow.subscribed_until < func.now())
+    session.execute(update(TopicRow).where(over, TopicRow.body.is_not(None)).values(body=None))
 
 
-def _row(name: TopicName, digest: bytes | None, box: SecretBox) -> dict[str, object]:
-    identifier = new_id()
-    row = {"id": identifier, "label_id": name.label_id, "format": name.format, "url": name.url}
-    if name.token is None:
-        return row
-    stand_in = new_token()
+def _hidden(
+    name: TopicName, box: SecretBox, *, topic_id: UUID, stand_in: str | None
+) -> dict[str, UUID | str | bytes | None]:
+    """Return the columns of a topic that a token has to do with, without showing it."""
+    if name.token is None or stand_in is None:
+        return {"id": topic_id, "url": name.url}
     return {
-        **row,
+        "id": topic_id,
         "url": name.url.replace(name.token, stand_in),
-        "digest": digest,
-        "token": box.encrypt(name.token.encode(), owner=identifier.bytes),
+        "token": box.encrypt(name.token.encode(), owner=topic_id.bytes),
         "stand_in": stand_in,
     }
 

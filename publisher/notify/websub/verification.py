@@ -12,11 +12,11 @@ from urllib.parse import quote, urlencode
 from publisher.notify.outcome import Answer, Consequence, DeliveryState, Outcome
 from publisher.notify.sending import Request
 from publisher.notify.webhook import USER_AGENT
-from publisher.notify.websub.intent import Mode
+from publisher.notify.websub.form import Mode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
+class Verification:
     """A GET to a callback. It is asked once: whoever does not say yes has said no.
 
     Attributes:
@@ -27,6 +27,7 @@ class Question:
     """
 
     sequence: ClassVar[None] = None
+    keeps_answer: ClassVar = False
     accepted_at: ClassVar[None] = None
     traceparent: ClassVar[None] = None
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from publisher.notify.websub.intent import (
+from publisher.notify.websub.form import (
     LONGEST_LEASE_S,
     SHORTEST_LEASE_S,
     USUAL_LEASE_S,
     BadForm,
-    Intent,
     Mode,
     Publication,
+    SubscriptionRequest,
     parse_form,
 )
 
@@ -20,14 +20,14 @@ SUBSCRIBE = {
 }
 
 
-def said(**fields: str | None) -> Intent | Publication:
+def said(**fields: str | None) -> SubscriptionRequest | Publication:
     """Parse a subscription in which some fields are otherwise, or missing."""
     form = {**SUBSCRIBE, **{f"hub.{name}": value for name, value in fields.items()}}
     return parse_form([(name, value) for name, value in form.items() if value is not None])
 
 
 def test_a_subscription_that_says_the_least_gets_the_usual_lease_and_no_signature() -> None:
-    assert said() == Intent(
+    assert said() == SubscriptionRequest(
         mode=Mode.SUBSCRIBE,
         topic=SUBSCRIBE["hub.topic"],
         callback=SUBSCRIBE["hub.callback"],
@@ -55,7 +55,7 @@ def test_fields_that_nobody_knows_are_left_alone() -> None:
 def test_a_lease_is_kept_within_bounds(wished: str, given: int) -> None:
     found = said(lease_seconds=wished)
 
-    assert isinstance(found, Intent)
+    assert isinstance(found, SubscriptionRequest)
     assert found.lease_s == given
 
 

@@ -1,10 +1,10 @@
-"""What a subscriber says to the hub in a form, checked as far as the form alone tells.
+"""The form that the hub is sent, checked as far as it alone tells.
 
 Source: WebSub, sections 5.1 and 7.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 SHORTEST_LEASE_S = 5 * 60
@@ -30,13 +30,13 @@ class BadForm(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Intent:
+class SubscriptionRequest:
     """Somebody wants to subscribe, or to end that.
 
     Attributes:
         topic: as it was written.
         callback: as it was written; where it leads was not looked at.
-        secret: what signs the documents; None: they come unsigned.
+        lease_s: of a subscription, and `secret`: what signs the documents; None: they come unsigned.
     """
 
     mode: Mode
@@ -53,7 +53,7 @@ class Publication:
     topics: tuple[str, ...]
 
 
-def parse_form(fields: Fields) -> Intent | Publication:
+def parse_form(fields: Fields) -> SubscriptionRequest | Publication:
     """Return what a form says; fields that nobody knows are left alone.
 
     Raises:
@@ -67,10 +67,15 @@ def parse_form(fields: Fields) -> Intent | Publication:
         return Publication(topics=topics)
     if mode not in (Mode.SUBSCRIBE, Mode.UNSUBSCRIBE):
         raise BadForm(f"hub.mode: {mode[:50]!r} is unknown; expected subscribe, unsubscribe or publish")
-    return Intent(
+    request = SubscriptionRequest(
         mode=Mode(mode),
         topic=_one(fields, "hub.topic", "expected the URL of a feed"),
         callback=_one(fields, "hub.callback", "expected the URL that documents are to be sent to"),
+    )
+    if request.mode is Mode.UNSUBSCRIBE:
+        return request
+    return replace(
+        request,
         lease_s=_lease(_optional(fields, "hub.lease_seconds")),
         secret=_secret(_optional(fields, "hub.secret")),
     )

@@ -32,7 +32,7 @@ def json_fragment(article: PublicArticle) -> str:
             "date_published": _instant(article.published),
             "date_modified": _instant(article.updated),
             "authors": [_author(person) for person in article.authors],
-            "tags": list(dict.fromkeys([c.label for c in article.categories] + list(article.tags))),
+            "tags": _tags(article),
             "language": article.language,
             "attachments": [_attachment(image) for image in article.images if image.media_type] or None,
             "_publisher": {"sequence": article.sequence},
@@ -72,6 +72,12 @@ def _original(article: PublicArticle) -> str | None:
     # The mere address of a site is no page of the article.
     parts = urlsplit(url)
     return url if parts.path.strip("/") or parts.query else None
+
+
+def _tags(article: PublicArticle) -> list[str]:
+    """Return the names of categories, tags and places, each once: JSON Feed does not tell them apart."""
+    categories = (category.label for category in article.categories)
+    return list(dict.fromkeys([*categories, *article.tags, *article.places]))
 
 
 def _attachment(image: Image) -> dict[str, Any]:

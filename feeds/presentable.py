@@ -34,6 +34,7 @@ def presentable(article: PublicArticle, *, first_visible_at: datetime, feed_auth
         authors=_byline(article, feed_author),
         categories=tuple(Category(term=_safe(c.term), label=_safe(c.label)) for c in article.categories),
         tags=tuple(_safe(tag) for tag in article.tags),
+        places=tuple(_safe(place) for place in article.places),
         images=_images(article.images),
         source=_source(article.source),
         related=_related(article.related),

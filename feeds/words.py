@@ -59,6 +59,7 @@ class Words:
     original: str
     categories: str
     tags: str
+    places: str
     related: str
     problems: Mapping[int, Explained]
     date_format: str
@@ -126,6 +127,7 @@ VIETNAMESE = Words(
     original="Xem bài gốc",
     categories="Chuyên mục",
     tags="Từ khóa",
+    places="Địa danh",
     related="Bài liên quan",
     problems={
         404: Explained("Không có trang này", "Địa chỉ không đúng, hoặc bài chưa được đăng."),
@@ -173,6 +175,7 @@ ENGLISH = Words(
     original="Read the original",
     categories="Categories",
     tags="Tags",
+    places="Places",
     related="Related",
     problems={
         404: Explained("There is no such page", "The address is wrong, or the article is not published yet."),

@@ -54,6 +54,7 @@ class Archive:
             authors=details.authors,
             categories=tuple(category_of(term) for term in details.categories),
             tags=details.tags,
+            places=details.places,
             images=details.images,
             source=details.source,
             related=details.related,

@@ -102,6 +102,7 @@ class PublicArticle:
     authors: tuple[Person, ...] = ()
     categories: tuple[Category, ...] = ()
     tags: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     images: tuple[Image, ...] = ()
     source: Source | None = None
     related: tuple[Related, ...] = field(default=())

@@ -16,6 +16,8 @@ class _Described(Protocol):
     @property
     def tags(self) -> tuple[str, ...]: ...
     @property
+    def places(self) -> tuple[str, ...]: ...
+    @property
     def images(self) -> tuple[Image, ...]: ...
     @property
     def source(self) -> Source | None: ...
@@ -30,6 +32,7 @@ class Details:
     authors: tuple[Person, ...] = ()
     categories: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     images: tuple[Image, ...] = ()
     source: Source | None = None
     related: tuple[Related, ...] = ()
@@ -41,6 +44,7 @@ class Details:
             authors=described.authors,
             categories=described.categories,
             tags=described.tags,
+            places=described.places,
             images=described.images,
             source=described.source,
             related=described.related,
@@ -54,6 +58,7 @@ class Details:
             authors=tuple(Person(**one) for one in stored.get("authors", ())),
             categories=tuple(stored.get("categories", ())),
             tags=tuple(stored.get("tags", ())),
+            places=tuple(stored.get("places", ())),
             images=tuple(Image(**one) for one in stored.get("images", ())),
             source=Source(**source) if source else None,
             related=tuple(_related(one) for one in stored.get("related", ())),

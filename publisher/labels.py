@@ -1,4 +1,4 @@
-"""What public articles are found under: all of them, and each under its categories, tags, authors, source."""
+"""What public articles are found under: all of them, and each by category, tag, author, source, place."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -60,6 +60,7 @@ def labels_of(details: Details) -> frozenset[Label]:
         *((LabelKind.TAG, name) for name in details.tags),
         *((LabelKind.AUTHOR, person.name) for person in details.authors),
         *((LabelKind.SOURCE, source.name) for source in (details.source,) if source),
+        *((LabelKind.PLACE, name) for name in details.places),
     ]
     # Of two spellings the first is what people read.
     labels = {(kind, slug_of(name)): name for kind, name in reversed(names)}

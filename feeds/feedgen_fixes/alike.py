@@ -60,10 +60,11 @@ def add_neighbours(parent: etree._Element, tag: str, feed: Feed, feed_format: Fe
 
 
 def _categories(article: PublicArticle, base_url: str) -> list[dict[str, str]]:
-    """Return categories and tags, whose schemes are where their feeds are; a name in both stands in both."""
+    """Return categories, tags and places; their schemes are where their feeds are. A name may be in each."""
     names = [
         *((LabelKind.CATEGORY, one.term, one.label) for one in article.categories),
         *((LabelKind.TAG, slug_of(tag), tag) for tag in article.tags),
+        *((LabelKind.PLACE, slug_of(place), place) for place in article.places),
     ]
     # Of two spellings of one name the first is what people read.
     labels = {(kind, term): label for kind, term, label in reversed(names)}

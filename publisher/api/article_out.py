@@ -38,6 +38,7 @@ class ArticleOut(BaseModel):
     authors: tuple[Person, ...]
     categories: tuple[Category, ...]
     tags: tuple[str, ...]
+    places: tuple[str, ...]
     language: str | None
     images: tuple[Image, ...]
     source: Source | None
@@ -122,6 +123,7 @@ def _members(loaded: Loaded, base_url: str) -> dict[str, Any]:
         "authors": details.authors,
         "categories": tuple(category_of(name) for name in details.categories),
         "tags": details.tags,
+        "places": details.places,
         "language": revision.language,
         "images": details.images,
         "source": details.source,

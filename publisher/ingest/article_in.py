@@ -22,6 +22,7 @@ _EXAMPLE: Final[JsonDict] = {
     "authors": [{"name": "Lan Hương", "email": "lan.huong@example.org"}],
     "categories": ["Xã hội"],
     "tags": ["giao thông", "đối thoại"],
+    "places": ["Đà Nẵng"],
     "images": [{"url": "https://news.example.org/anh/1.jpg", "alt": "Buổi đối thoại"}],
     "source": {"name": "news.example.org"},
     "published": "2021-11-23T08:52:00+07:00",
@@ -98,6 +99,9 @@ class ArticleIn(_In):
         [], description="Each makes a feed: `Xã hội` → `/feeds/category/xa-hoi.atom`."
     )
     tags: _Labels = []
+    places: _Labels = Field(
+        [], description="Where it happened; each makes a feed: `Đà Nẵng` → `/feeds/place/da-nang.atom`."
+    )
     images: list[ImageIn] = Field([], max_length=_MOST_PARTS)
     source: SourceIn | None = None
     related: list[RelatedIn] = Field([], max_length=_MOST_PARTS)
@@ -155,6 +159,7 @@ def submission_of(article: ArticleIn) -> Submission:
         authors=tuple(Person(name=clean_line(a.name), email=a.email, url=a.url) for a in article.authors),
         categories=_distinct(article.categories),
         tags=_distinct(article.tags),
+        places=_distinct(article.places),
         images=tuple(_image(one) for one in article.images),
         source=_source(article.source),
         related=tuple(_related(one) for one in article.related),

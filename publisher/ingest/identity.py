@@ -88,9 +88,15 @@ def content_digest(submission: Submission) -> bytes:
         "source": asdict(submission.source) if submission.source else None,
         "related": _plain(submission.related),
         "visible_from": submission.visible_from,
+        **_later(submission),
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_instant)
     return hashlib.sha256(canonical.encode()).digest()
+
+
+def _later(submission: Submission) -> dict[str, Any]:
+    """Return what submissions have had later, where it is given: what was stored before stays the same."""
+    return {"places": submission.places} if submission.places else {}
 
 
 def _plain(values: Sequence[Any]) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ class Submission:
     authors: tuple[Person, ...] = ()
     categories: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     images: tuple[Image, ...] = ()
     source: Source | None = None
     related: tuple[Related, ...] = ()

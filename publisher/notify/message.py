@@ -52,6 +52,7 @@ def _published(article: PublicArticle) -> dict[str, Any]:
         "language": article.language,
         "categories": [{"term": one.term, "label": one.label} for one in article.categories],
         "tags": list(article.tags),
+        "places": list(article.places),
         "source": {"name": source.name, "url": source.url} if source else None,
         "published": instant(article.published),
         "updated": instant(article.updated),

@@ -44,7 +44,7 @@ class RevisionRow(Row):
     """One version of the content; enrichment fills what the sender left out.
 
     Attributes:
-        details: raw JSON of authors, categories, tags, images, source, related.
+        details: raw JSON of authors, categories, tags, places, images, source, related.
         digest: SHA-256 over what readers would see; equal content makes no new revision.
         derived: names of the columns that enrichment filled.
     """

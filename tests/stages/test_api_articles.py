@@ -22,7 +22,8 @@ from tests.stages.api_server import Api, article, running_api
 
 _MEMBERS = """
     id uri sequence status stuck url guid link slug title summary content_html content_text authors categories
-    tags language images source related word_count reading_minutes published updated visible_from received_at
+    tags places language images source related word_count reading_minutes published updated visible_from
+    received_at
 """
 JSON = {"content-type": "application/json"}
 MEMBERS = set(_MEMBERS.split())
@@ -56,6 +57,7 @@ def test_a_new_article_is_created_and_found_at_its_location(client: httpx.Client
         authors=[{"name": "Lan Hương", "email": "lan@example.org"}],
         categories=["Xã hội"],
         tags=["mưa"],
+        places=["Đà Nẵng", "da nang"],
         images=[{"url": "https://news.example.org/1.jpg", "alt": "Nước"}],
         source={"name": "example.org"},
         related=[{"title": "Bão", "published": "2021-11-22T00:00:00+07:00"}],
@@ -75,6 +77,7 @@ def test_a_new_article_is_created_and_found_at_its_location(client: httpx.Client
     assert body["uri"] == f"tag:news.example.org,{body['received_at'][:10]}:article/{body['id']}"
     assert body["published"] == "2021-11-23T01:52:00Z"
     assert body["categories"] == [{"term": "xa-hoi", "label": "Xã hội"}]
+    assert body["places"] == ["Đà Nẵng"]
     assert body["link"] == given["url"]
     assert {name: body[name] for name in ("title", "url", "guid", "summary", "tags", "content_text")} == {
         name: given[name] for name in ("title", "url", "guid", "summary", "tags", "content_text")
@@ -146,6 +149,7 @@ def test_what_was_removed_is_named(client: httpx.Client) -> None:
         ({"language": "tiếng Việt"}, {"/language"}),
         ({"notify": "yes"}, {"/notify"}),
         ({"tags": "mưa"}, {"/tags"}),
+        ({"places": ["Huế", 5]}, {"/places/1"}),
     ],
 )
 def test_a_wrong_field_is_named_and_nothing_is_stored(

@@ -159,6 +159,7 @@ def test_the_directory_shows_every_feed_under_its_kind_as_people_sort_names(
         tags=("đường",),
         authors=(Person(name="Nguyễn Ánh"),),
         source=Source(name="nhandan.vn"),
+        places=("Huế", "Đà Nẵng"),
     )
 
     answer = reader.get("/feeds", headers=HTML)
@@ -168,10 +169,14 @@ def test_the_directory_shows_every_feed_under_its_kind_as_people_sort_names(
         "Từ khóa": ["đường"],
         "Tác giả": ["Nguyễn Ánh"],
         "Nguồn": ["nhandan.vn"],
+        "Địa danh": ["Đà Nẵng", "Huế"],
     }
     everywhere = {
         f"{BASE_URL}/feeds/{name}.{ending}"
-        for name in ("all", "category/da-nang", "tag/duong", "author/nguyen-anh", "source/nhandan-vn")
+        for name in (
+            *("all", "category/da-nang", "tag/duong", "author/nguyen-anh", "source/nhandan-vn"),
+            *("place/hue", "place/da-nang"),
+        )
         for ending in ("atom", "rss", "json")
     }
     assert {*everywhere, f"{BASE_URL}/feeds.opml"} <= set(links_of(answer))

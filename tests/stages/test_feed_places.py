@@ -67,6 +67,7 @@ def test_an_article_has_a_place_under_each_of_its_labels(session: Session) -> No
         tags=("Giao thông",),
         authors=(Person(name="Nguyễn Văn A"),),
         source=Source(name="nhandan.vn"),
+        places=("Đà Nẵng", "da nang"),
     )
 
     found = {
@@ -84,6 +85,7 @@ def test_an_article_has_a_place_under_each_of_its_labels(session: Session) -> No
         ("tag", "giao-thong"): 1,
         ("author", "nguyen-van-a"): 1,
         ("source", "nhandan-vn"): 1,
+        ("place", "da-nang"): 1,
     }
 
 

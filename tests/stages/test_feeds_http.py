@@ -110,11 +110,11 @@ def uris(answer: httpx.Response) -> list[str]:
 
 
 @EVERY_FORMAT
-@pytest.mark.parametrize("name", ["all", "category/xa-hoi"])
+@pytest.mark.parametrize("name", ["all", "category/xa-hoi", "place/da-nang"])
 def test_a_published_article_is_in_its_feeds(
     database: Sessions, reader: httpx.Client, name: str, feed_format: FeedFormat
 ) -> None:
-    article = bring_out(database)
+    article = bring_out(database, places=("Đà Nẵng",))
 
     answer = reader.get(f"/feeds/{name}.{feed_format}")
 

@@ -110,6 +110,8 @@ def test_an_article_is_shown_with_everything_that_is_known_of_it(
             authors=(Person(name="Nguyễn Ánh"), Person(name="Lê Đức", url="https://nhandan.vn/duc")),
             source=Source(name="nhandan.vn", url="https://nhandan.vn"),
             categories=("Xã hội", "Giao thông"),
+            tags=("cầu đường", "ven biển"),
+            places=("Đà Nẵng", "Huế"),
             related=(
                 Related(title="Bài khác", url="https://nhandan.vn/khac"),
                 Related(title="Không địa chỉ"),
@@ -137,6 +139,9 @@ def test_an_article_is_shown_with_everything_that_is_known_of_it(
         "Bài khác": "https://nhandan.vn/khac",
     }
     assert expected.items() <= links(page).items()
+    facts = {text_of(one[0]): text_of(one[1]) for one in page.iterfind(".//dl/div")}
+    assert facts[VIETNAMESE.tags] == "cầu đường, ven biển"
+    assert facts[VIETNAMESE.places] == "Đà Nẵng, Huế"
     assert "Không địa chỉ" in text_of(page)
 
 
@@ -312,6 +317,7 @@ def test_any_text_is_shown_as_text(text: str) -> None:
         title=hostile,
         summary=hostile,
         tags=(hostile,),
+        places=(hostile,),
         authors=(Person(name=hostile, url=f"javascript:{hostile}"),),
         source=Source(name=hostile, url="data:text/html,x"),
         related=(Related(title=hostile, url=hostile),),

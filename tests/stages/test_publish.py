@@ -65,10 +65,11 @@ def test_a_correction_moves_updated_and_nothing_else(session: Session) -> None:
     assert events(session) == [EventType.ARTICLE_PUBLISHED, EventType.ARTICLE_CORRECTED]
 
 
-def test_a_correction_that_changes_category_concerns_both_feeds(session: Session) -> None:
-    published(session, categories=("Xã hội",))
+@pytest.mark.parametrize("named", ["categories", "places"])
+def test_a_correction_that_changes_a_label_concerns_both_feeds(session: Session, named: str) -> None:
+    published(session, **{named: ("Xã hội",)})
 
-    published(session, categories=("Kinh tế",))
+    published(session, **{named: ("Kinh tế",)})
 
     corrected = session.scalar(select(EventRow.data).where(EventRow.type == EventType.ARTICLE_CORRECTED))
     assert corrected is not None

@@ -24,6 +24,7 @@ COMPLETE = {
     "authors": [{"name": "Lan", "email": "lan@e.vn", "url": "https://e.vn/lan"}],
     "categories": ["Xã hội", "xa hoi", "Giao thông"],
     "tags": ["đô thị"],
+    "places": ["Đà  Nẵng", "da nang", "Sơn Trà"],
     "images": [
         {
             "url": "https://e.vn/a.jpg",
@@ -68,6 +69,7 @@ def test_a_complete_article_becomes_a_clean_submission() -> None:
         authors=(Person(name="Lan", email="lan@e.vn", url="https://e.vn/lan"),),
         categories=("Xã hội", "Giao thông"),
         tags=("đô thị",),
+        places=("Đà Nẵng", "Sơn Trà"),
         images=(
             Image(url="https://e.vn/a.jpg", alt="Ảnh", media_type="image/jpeg", length=2**53),
             Image(url="https://e.vn/b.jpg"),
@@ -124,13 +126,15 @@ def test_half_a_character_in_text_is_removed_everywhere() -> None:
         article(
             summary=half,
             tags=[half],
+            places=[half],
             authors=[{"name": half}],
             images=[{"url": "https://e.vn/a.jpg", "alt": half}],
             related=[{"title": half, "summary": half}],
         )
     )
 
-    assert submission.summary == submission.tags[0] == submission.authors[0].name == "ab"
+    assert submission.tags == submission.places == ("ab",)
+    assert submission.summary == submission.authors[0].name == "ab"
     assert submission.images[0].alt == submission.related[0].summary == "ab"
     assert submission.warnings == ("summary: removed control character",)
 
@@ -190,6 +194,10 @@ def test_half_a_character_in_text_is_removed_everywhere() -> None:
         ({"tags": "a"}, "/tags", "expected a list"),
         ({"tags": ["a", ""]}, "/tags/1", "not empty"),
         ({"tags": ["a" * 101]}, "/tags/0", "at most 100 characters"),
+        ({"places": "Huế"}, "/places", "expected a list"),
+        ({"places": ["Huế", " "]}, "/places/1", "not empty"),
+        ({"places": ["a" * 101]}, "/places/0", "at most 100 characters"),
+        ({"places": ["a"] * 51}, "/places", "at most 50 items"),
         ({"categories": ["a"] * 51}, "/categories", "at most 50 items"),
         ({"categories": [{"a": [[]]}]}, "/categories/0", "expected text"),
         ({"authors": ["Lan"]}, "/authors/0", "expected an object"),

@@ -17,6 +17,7 @@ _DETAILS = st.builds(
     authors=st.tuples(st.builds(Person, name=_TEXT, email=st.none() | _TEXT)),
     categories=st.tuples(_TEXT),
     tags=st.tuples(_TEXT),
+    places=st.tuples(_TEXT),
     images=st.tuples(
         st.builds(
             Image,
@@ -36,6 +37,15 @@ _DETAILS = st.builds(
 @given(details=_DETAILS)
 def test_details_come_back_as_they_went_in(details: Details) -> None:
     assert Details.from_json(json.loads(json.dumps(details.as_json()))) == details
+
+
+def test_what_was_stored_before_there_were_places_has_none() -> None:
+    details = Details(tags=("đường",), places=("Đà Nẵng",))
+    stored = details.as_json()
+
+    del stored["places"]
+
+    assert Details.from_json(stored) == Details(tags=("đường",))
 
 
 @pytest.mark.parametrize("known", [{}, {"media_type": "image/png"}, {"length": 0}])

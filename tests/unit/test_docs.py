@@ -68,7 +68,7 @@ def happened(event_type: EventType) -> Happened:
         id=ID, uri=URI, sequence=1, link="https://a.example/", title="Bài", slug="bai", summary="Tóm tắt",
         content_html="<p>Bài</p>", content_text="Bài", language="vi", published=AT, updated=AT,
         url="https://a.example/", categories=(Category(term="xa-hoi", label="Xã hội"),), tags=("đường",),
-        source=Source(name="a.example", url=None),
+        places=("Đà Nẵng",), source=Source(name="a.example", url=None),
     )  # fmt: skip
     return Published(event_id=ID, time=AT, type=event_type, article=article)
 

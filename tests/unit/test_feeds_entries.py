@@ -98,7 +98,7 @@ def test_feedparser_reads_the_fields_that_went_in(feed_format: FeedFormat) -> No
     assert ARTICLE.updated == instant(entry.updated_parsed)
     assert "<h2>Hai cây cầu</h2>" in entry.content[0].value
     labels = [tag.label or tag.term for tag in entry.tags]
-    assert [*(category.label for category in ARTICLE.categories), *ARTICLE.tags] == labels
+    assert [*(category.label for category in ARTICLE.categories), *ARTICLE.tags, *ARTICLE.places] == labels
 
 
 @pytest.mark.parametrize("feed_format", FeedFormat)
@@ -239,7 +239,10 @@ def test_a_base_url_may_end_in_a_slash() -> None:
 
 def test_optional_fields_may_all_be_absent() -> None:
     bare = article(
-        authors=(), categories=(), tags=(), images=(), source=None, related=(), summary="", language=""
+        **dict.fromkeys(["authors", "categories", "tags", "places", "images", "related"], ()),
+        source=None,
+        summary="",
+        language="",
     )
 
     entry = rendered(bare)[0]

@@ -46,6 +46,7 @@ CHANGES = {
     "authors": st.tuples(st.builds(Person, name=TEXT, email=st.none() | TEXT, url=st.none() | ADDRESSES)),
     "categories": st.tuples(st.builds(Category, term=TEXT, label=TEXT)),
     "tags": st.tuples(TEXT),
+    "places": st.tuples(TEXT),
     "images": st.tuples(
         st.builds(
             Image,
@@ -106,6 +107,7 @@ def test_r2_what_xml_forbids_is_gone_from_every_field(feed_format: FeedFormat, c
         summary=text,
         content_html=text,
         tags=(text,),
+        places=(text,),
         authors=(Person(name=text, url=f"https://tin.example/{text}"),),
         images=(Image(url=f"https://tin.example/{text}", alt=text, caption=text),),
         source=Source(name=text, url=f"https://tin.example/{text}"),
@@ -518,17 +520,20 @@ def test_r15_feed_and_entries_say_their_language() -> None:
 def test_r16_a_category_has_scheme_and_label() -> None:
     atom, rss = tree(FeedFormat.ATOM, ARTICLE), tree(FeedFormat.RSS, ARTICLE)
 
-    category, tag = "https://tin.example/feeds/category/", "https://tin.example/feeds/tag/"
+    category, tag, place = (f"https://tin.example/feeds/{kind}/" for kind in ("category", "tag", "place"))
     assert attributes(atom, "a:entry/a:category") == [
         {"term": "xa-hoi", "scheme": category, "label": "Xã hội"},
         {"term": "giao-thong", "scheme": category, "label": "Giao thông"},
         {"term": "giao-thong", "scheme": tag, "label": "Giao thông"},
         {"term": "cau-duong", "scheme": tag, "label": "cầu đường"},
+        {"term": "da-nang", "scheme": place, "label": "Đà Nẵng"},
+        {"term": "giao-thong", "scheme": place, "label": "Giao thông"},
     ]
     domains = [one["domain"] for one in attributes(rss, "channel/item/category")]
-    assert domains == [category, category, tag, tag]
-    assert texts(rss, "channel/item/category") == ["Xã hội", "Giao thông", "Giao thông", "cầu đường"]
-    assert items(ARTICLE)[0]["tags"] == ["Xã hội", "Giao thông", "cầu đường"]
+    assert domains == [category, category, tag, tag, place, place]
+    names = ["Xã hội", "Giao thông", "Giao thông", "cầu đường", "Đà Nẵng", "Giao thông"]
+    assert texts(rss, "channel/item/category") == names
+    assert items(ARTICLE)[0]["tags"] == ["Xã hội", "Giao thông", "cầu đường", "Đà Nẵng"]
 
 
 def test_r16_two_spellings_of_one_name_are_one_category() -> None:
@@ -536,11 +541,12 @@ def test_r16_two_spellings_of_one_name_are_one_category() -> None:
         ARTICLE,
         categories=(Category(term="hoa", label="Hoà"), Category(term="hoa", label="Hòa")),
         tags=("Đèo Cả", "đèo cả", "新闻"),
+        places=("Đà Nẵng", "da nang"),
     )
 
     labels = [one["label"] for one in attributes(tree(FeedFormat.ATOM, spelt), "a:entry/a:category")]
 
-    assert labels == ["Hoà", "Đèo Cả", "新闻"]
+    assert labels == ["Hoà", "Đèo Cả", "新闻", "Đà Nẵng"]
 
 
 @pytest.mark.parametrize("feed_format", XML_FORMATS)

@@ -109,6 +109,7 @@ CHANGES: dict[str, Any] = {
     "authors": (Person(name="A"),),
     "categories": ("Xã hội",),
     "tags": ("a",),
+    "places": ("a",),
     "images": (Image(url="https://e.vn/a.jpg"),),
     "source": Source(name="e.vn"),
     "related": (Related(title="R", published=PUBLISHED),),
@@ -162,6 +163,7 @@ def test_the_same_instant_in_another_zone_is_no_change() -> None:
     assert content_digest(here) == content_digest(there)
 
 
-def test_tags_and_categories_do_not_run_into_each_other() -> None:
+def test_tags_categories_and_places_do_not_run_into_each_other() -> None:
     assert content_digest(submission(tags=("a", "b"))) != content_digest(submission(tags=("ab",)))
-    assert content_digest(submission(tags=("a",))) != content_digest(submission(categories=("a",)))
+    named = (submission(**{name: ("a",)}) for name in ("tags", "categories", "places"))
+    assert len({content_digest(one) for one in named}) == 3

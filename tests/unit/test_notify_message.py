@@ -49,6 +49,7 @@ def test_a_published_article_is_told_in_the_form_of_the_contract() -> None:
         url="https://news.example/a",
         categories=(Category(term="xa-hoi", label="Xã hội"),),
         tags=("đường",),
+        places=("Đà Nẵng",),
         source=Source(name="nhandan.vn"),
     )
 
@@ -69,6 +70,7 @@ def test_a_published_article_is_told_in_the_form_of_the_contract() -> None:
             "language": "vi",
             "categories": [{"term": "xa-hoi", "label": "Xã hội"}],
             "tags": ["đường"],
+            "places": ["Đà Nẵng"],
             "source": {"name": "nhandan.vn", "url": None},
             "published": "2021-11-23T01:52:00Z",
             "updated": "2021-11-23T01:52:00Z",

@@ -2,7 +2,7 @@
 
 from enum import StrEnum, auto
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 # SQLSTATE, or the beginnings of one.
@@ -40,7 +40,8 @@ def hindrance_of(error: Exception) -> Hindrance | None:
     """Return what was in the way, or None: then it is the fault of what was asked."""
     if isinstance(error, NoConnection):
         return Hindrance.AWAY
-    if not isinstance(error, DBAPIError):
+    # A value that Python cannot hold, such as the date 'infinity', is met while rows are read: no statement.
+    if not isinstance(error, DBAPIError) or isinstance(error, DataError):
         return None
     state = str(getattr(error.orig, "sqlstate", ""))
     if state in _REFUSING:

@@ -66,6 +66,13 @@ def test_a_pool_without_a_free_connection_is_away(postgres_url: str) -> None:
     assert hindrance_of(raised.value) == Hindrance.AWAY
 
 
+def test_a_value_that_python_cannot_hold_is_the_fault_of_the_row(database: Sessions) -> None:
+    with database() as session, pytest.raises(DBAPIError) as raised:
+        session.execute(text("SELECT timestamptz 'infinity'")).all()
+
+    assert hindrance_of(raised.value) is None
+
+
 @pytest.mark.parametrize("error", [KeyError("authors"), MemoryError()])
 def test_what_is_no_error_of_the_database_is_no_hindrance(error: Exception) -> None:
     assert hindrance_of(error) is None

@@ -12,10 +12,13 @@ import feedparser
 import httpx
 import pytest
 from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session
 
 from feeds.push import EVERY, load_topics, render_topics, store_pushes
 from publisher.database import Sessions
+from publisher.feed_state import mark_changed
 from publisher.housekeeping import keep_house
+from publisher.notify.websub.owing import owe_newest
 from publisher.notify.websub.subscriptions import MOST_OF_A_HOST
 from publisher.outbox.obligation import Done, Fate, Postponed
 from publisher.private_feeds import create_private_feed, revoke_private_feed, rotate_token
@@ -33,6 +36,7 @@ from publisher.schema import (
 from tests.readers import BOX, reading
 from tests.receivers import Received, Receivers, Reply
 from tests.stages.articles import BASE_URL, STYLE, owed, published, run_feeds, run_push
+from tests.stages.lock_order import locks_by_id
 from tests.stages.pumps import RunningPump
 from tests.waiting import eventually
 
@@ -46,6 +50,8 @@ class Callbacks:
     def __init__(self, receivers: Receivers) -> None:
         self._receivers = receivers
         self.says_yes = True
+        self.thinks_about = ""
+        self.echoes = False
         self.takes = Reply(status=204)
         receivers.answer(self._answer)
 
@@ -62,8 +68,11 @@ class Callbacks:
     def _answer(self, received: Received) -> Reply:
         if received.method == "POST":
             return self.takes
-        challenge = _query(received).get("hub.challenge", "")
-        return Reply(status=200, body=challenge.encode()) if self.says_yes else Reply(status=404)
+        asked = _query(received)
+        after_s = 0.5 if asked["hub.mode"] == self.thinks_about else 0.0
+        challenge = asked.get("hub.challenge", "").encode()
+        body = received.path.encode() if self.echoes else challenge
+        return Reply(status=200 if self.says_yes else 404, body=body, after_s=after_s)
 
 
 def _query(received: Received) -> dict[str, str]:
@@ -261,17 +270,20 @@ def test_who_unsubscribes_is_sent_nothing_more_and_leaves_nothing_but_the_attemp
     assert rows(database, AttemptRow) == 2
 
 
-def test_a_subscription_asked_for_while_it_ends_begins_anew(
-    database: Sessions, hub: httpx.Client, callbacks: Callbacks
+@pytest.mark.parametrize(("last", "subscriptions"), [("subscribe", 1), ("unsubscribe", 0)])
+def test_of_several_requests_the_last_one_that_is_confirmed_holds(
+    database: Sessions, hub: httpx.Client, callbacks: Callbacks, last: str, subscriptions: int
 ) -> None:
     with RunningPump(database, BOX):
         subscribe(database, hub, callbacks.url())
+    callbacks.thinks_about = last
     say(hub, "unsubscribe", callback=callbacks.url())
     say(hub, callback=callbacks.url(), secret="new")
     with RunningPump(database, BOX):
         eventually(lambda: len(callbacks.questions()) == 3 and settled(database))
-        # Whichever came last holds: both orders are good, and neither leaves half a subscription.
-        assert subscribed(database) == rows(database, EndpointRow)
+
+    assert subscribed(database) == rows(database, EndpointRow) == subscriptions
+    assert rows(database, EndpointSecretRow) == subscriptions
 
 
 def test_who_is_gone_is_subscribed_no_more(
@@ -333,7 +345,28 @@ def test_what_changes_while_a_document_is_on_its_way_is_sent_after_it(
     push(database)
 
     eventually(lambda: len(callbacks.documents()) == 2 and settled(database))
-    assert [len(feedparser.parse(one.body).entries) for one in callbacks.documents()] == [2, 3]
+    first, second = callbacks.documents()
+    assert [len(feedparser.parse(one.body).entries) for one in (first, second)] == [2, 3]
+    assert second.at - first.at >= 1.0
+
+
+def test_who_fails_while_the_feed_changes_is_left_alone_for_as_long_as_ever(
+    database: Sessions, hub: httpx.Client, callbacks: Callbacks, pump: RunningPump
+) -> None:
+    subscribe(database, hub, callbacks.url())
+    callbacks.takes = Reply(status=500, after_s=1.0)
+    bring_out(database, 1)
+    push(database)
+    eventually(callbacks.documents)
+    bring_out(database, 2)
+    push(database)
+
+    eventually(lambda: failed_once(database))
+    with database() as session:
+        waits = session.scalar(select(DeliveryRow.next_attempt_at - func.now()).where(pending()))
+    assert waits is not None
+    assert timedelta(seconds=3) < waits <= timedelta(seconds=6)
+    assert len(callbacks.documents()) == 1
 
 
 def test_a_flood_makes_a_document_a_second_and_the_last_one_holds_everything(
@@ -602,6 +635,112 @@ def test_who_says_that_a_feed_has_changed_is_thanked_and_nothing_is_done(
     assert (told.status_code, unknown.status_code) == (202, 404)
     assert push(database) == []
     assert len(callbacks.documents()) == 1
+
+
+def test_whoever_comes_late_is_owed_what_came_meanwhile_and_nobody_else_is(
+    database: Sessions, hub: httpx.Client, callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("publisher.notify.websub.owing.SLICE", 1)
+    with RunningPump(database, BOX):
+        for number in range(3):
+            subscribe(database, hub, callbacks.url(f"/{number}"))
+        say(hub, callback=callbacks.url("/late"))
+        eventually(lambda: len(callbacks.questions("/late")) == 1 and settled(database))
+    say(hub, callback=callbacks.url("/later"))
+    bring_out(database, 1)
+    push(database)
+    with RunningPump(database, BOX):
+        eventually(lambda: callbacks.documents("/later") and settled(database))
+
+    paths = ("/0", "/1", "/2", "/late", "/later")
+    assert [len(callbacks.documents(path)) for path in paths] == [1] * 5
+
+
+def test_topics_and_deliveries_are_locked_in_the_order_of_their_ids(
+    database: Sessions, hub: httpx.Client, callbacks: Callbacks
+) -> None:
+    with RunningPump(database, BOX):
+        for ending in ("rss", "atom"):
+            subscribe(database, hub, callbacks.url(f"/{ending}"), topic=f"{BASE_URL}/feeds/all.{ending}")
+        bring_out(database, 1)
+        push(database)
+        eventually(lambda: callbacks.documents("/rss") and callbacks.documents("/atom"))
+        eventually(lambda: settled(database))
+    with database() as session:
+        topics = sorted(session.scalars(select(TopicRow.id)))
+        deliveries = sorted(session.scalars(select(DeliveryRow.id)))
+        label = session.scalars(select(TopicRow.label_id).distinct()).one()
+    with database.begin() as session:
+        # As they lie in the table is not how they are to be locked.
+        session.execute(update(TopicRow).where(TopicRow.id == topics[0]).values(generation=99))
+        session.execute(update(DeliveryRow).where(DeliveryRow.id == deliveries[0]).values(sequence=0))
+
+    def take_down(session: Session) -> None:
+        mark_changed(session, [label], at_once=True)
+
+    assert locks_by_id(database, *deliveries, lambda session: owe_newest(session, label))
+    assert locks_by_id(database, *topics, take_down, key=TopicRow.id)
+
+
+def test_a_token_that_cannot_be_read_holds_up_nobody_else(
+    database: Sessions, hub: httpx.Client, callbacks: Callbacks
+) -> None:
+    token, _ = private_feed(database)
+    with RunningPump(database, BOX):
+        subscribe(database, hub, callbacks.url(), topic=f"{BASE_URL}/feeds/private/{token}.atom")
+        subscribe(database, hub, callbacks.url("/other"))
+    with database.begin() as session:
+        session.execute(update(TopicRow).where(TopicRow.token.is_not(None)).values(token=b"\x01nonsense"))
+    bring_out(database, 1)
+    push(database)
+    with RunningPump(database, BOX):
+        eventually(lambda: callbacks.documents("/other") and settled(database))
+        # Whoever asks for it anew brings the token along.
+        say(hub, callback=callbacks.url(), topic=f"{BASE_URL}/feeds/private/{token}.atom")
+        eventually(lambda: len(callbacks.questions()) == 2)
+        bring_out(database, 2)
+        push(database)
+        eventually(callbacks.documents)
+
+
+def test_what_a_stranger_writes_is_not_kept(
+    database: Sessions, hub: httpx.Client, callbacks: Callbacks, pump: RunningPump
+) -> None:
+    token, _ = private_feed(database)
+    callbacks.says_yes = False
+    callbacks.echoes = True
+    say(hub, callback=callbacks.url(), topic=f"{BASE_URL}/feeds/private/{token}.atom")
+    eventually(lambda: callbacks.questions() and rows(database, AttemptRow) == 1)
+
+    assert not mentions(database, token)
+
+
+def test_what_was_asked_under_a_token_that_is_void_now_is_not_confirmed(
+    database: Sessions, hub: httpx.Client, callbacks: Callbacks, pump: RunningPump
+) -> None:
+    token, identifier = private_feed(database)
+    callbacks.thinks_about = "subscribe"
+    say(hub, callback=callbacks.url(), topic=f"{BASE_URL}/feeds/private/{token}.atom")
+    eventually(callbacks.questions)
+    with database.begin() as session:
+        revoke_private_feed(session, identifier)
+
+    eventually(lambda: rows(database, AttemptRow) == 1)
+    assert subscribed(database) == 0
+    assert [one["hub.mode"] for one in callbacks.questions()] == ["subscribe"]
+
+
+def test_a_site_that_has_moved_is_subscribed_to_under_its_new_address(
+    database: Sessions, hub: httpx.Client, callbacks: Callbacks, pump: RunningPump
+) -> None:
+    subscribe(database, hub, callbacks.url())
+    moved = "https://moved.example"
+    with reading(database, allowed_networks="127.0.0.0/8", base_url=moved) as site:
+        form = {"hub.mode": "subscribe", "hub.topic": f"{moved}/feeds/all.atom"}
+        assert site.post("/hub", data={**form, "hub.callback": callbacks.url("/new")}).status_code == 202
+
+    eventually(lambda: callbacks.questions("/new"))
+    assert callbacks.questions("/new")[0]["hub.topic"] == f"{moved}/feeds/all.atom"
 
 
 def test_many_subscribers_are_owed_slice_by_slice(

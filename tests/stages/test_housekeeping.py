@@ -16,7 +16,15 @@ from publisher.ids import new_id
 from publisher.outbox.obligation import Postponed
 from publisher.partitions import prepare_partitions
 from publisher.prune.retention import Retention
-from publisher.schema import DeliveryRow, EventRow, EventTaskRow, IdempotencyRow
+from publisher.schema import (
+    DeliveryRow,
+    EndpointRow,
+    EventRow,
+    EventTaskRow,
+    IdempotencyRow,
+    LabelRow,
+    TopicRow,
+)
 from tests.stages.articles import owed
 
 FOR_EVER = Retention.days(0, 0)
@@ -98,6 +106,31 @@ def test_answers_are_forgotten_after_a_day(session: Session) -> None:
 
     assert session.scalars(select(IdempotencyRow.key)).all() == ["new"]
     assert session.scalar(select(func.count()).select_from(EventTaskRow)) == 1
+
+
+def test_subscriptions_that_ran_out_are_ended_slice_by_slice(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("publisher.notify.websub.ending.SLICE", 2)
+    monkeypatch.setattr("publisher.housekeeping.SUBSCRIPTIONS", 2)
+    label = session.scalars(select(LabelRow.id)).one()
+    topic = {"id": new_id(), "label_id": label, "format": "atom", "url": "/", "body": b"old"}
+    session.execute(insert(TopicRow).values(topic))
+    endpoint = {"topic_id": topic["id"], "filter": {}, "filter_hash": b"", "shard": 0}
+    for number, days in enumerate((-2, -2, -2, -0.5, 1)):
+        ends_at = func.now() + timedelta(days=days)
+        made = {"id": new_id(), "url": f"/{number}", "created_at": func.now(), "expires_at": ends_at}
+        session.execute(insert(EndpointRow).values(endpoint | made))
+    begin_housekeeping(session)
+    (obligation,) = owed(session, "housekeeping")
+    prepare_partitions(session.connection(), at=datetime.now(UTC))
+
+    first = keep_house(session, {obligation: obligation}, retention=FOR_EVER)
+    second = keep_house(session, {obligation: obligation}, retention=FOR_EVER)
+
+    assert first == {obligation: Postponed()} != second
+    assert session.scalars(select(EndpointRow.url).order_by(EndpointRow.url)).all() == ["/3", "/4"]
+    assert session.scalars(select(TopicRow.body)).all() == [None]
 
 
 def test_partitions_are_made_in_a_start_of_their_own(session: Session) -> None:

@@ -17,12 +17,12 @@ from sqlalchemy.orm import Session
 from feeds.push import EVERY, load_topics, render_topics, store_pushes
 from publisher.database import Sessions
 from publisher.feed_state import mark_changed
-from publisher.housekeeping import keep_house
+from publisher.notify.websub.ending import end_expired
 from publisher.notify.websub.owing import owe_newest
 from publisher.notify.websub.subscriptions import MOST_OF_A_HOST
+from publisher.notify.websub.topics import forget_unused
 from publisher.outbox.obligation import Done, Fate, Postponed
 from publisher.private_feeds import create_private_feed, revoke_private_feed, rotate_token
-from publisher.prune.retention import Retention
 from publisher.retract import retract
 from publisher.schema import (
     AttemptRow,
@@ -148,9 +148,9 @@ def rows(database: Sessions, row: type[Any]) -> int:
 
 
 def keep_the_house(database: Sessions) -> None:
-    for _ in range(2):  # the first time may be spent on the coming days alone
-        with database.begin() as session:
-            keep_house(session, {}, retention=Retention.days(0, 0))
+    with database.begin() as session:
+        end_expired(session)
+        forget_unused(session)
 
 
 def settled(database: Sessions) -> bool:

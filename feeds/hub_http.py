@@ -15,8 +15,9 @@ from feeds.standing import find_standing
 from feeds.style import HUB_PATH, FeedStyle
 from publisher.api.context import ApiContext
 from publisher.api.json_body import read_body
-from publisher.errors import InvalidInput
-from publisher.notify.destination import check_name, check_url
+from publisher.api.problems import Refused
+from publisher.errors import InvalidInput, NotFound
+from publisher.notify.destination import check_url
 from publisher.notify.websub.form import BadForm, Fields, SubscriptionRequest, parse_form
 from publisher.notify.websub.subscriptions import TooMany, ask
 from publisher.notify.websub.topics import TopicName, topic_of
@@ -25,7 +26,7 @@ _FORM = "application/x-www-form-urlencoded"
 _LONGEST_FORM = 16_384
 _MOST_FIELDS = 100
 _MOST_TOPICS = 20
-# Each may wait some seconds for a callback's name to be looked up.
+# Of those that readers and publishers are answered in, too.
 _THREADS = 8
 _BUSY_S = 60
 _RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -75,17 +76,19 @@ class _No(Exception):
 def hub_router(context: ApiContext) -> APIRouter:
     """Return the route of the hub; nobody needs a key."""
     router = APIRouter(tags=["Feeds"])
-    hub = _Hub(context)
+    hub, few = _Hub(context), FewAtOnce(_THREADS, what="hub requests")
 
     @router.post(
         HUB_PATH, status_code=202, response_class=Response, responses=_RESPONSES, openapi_extra=_REQUEST
     )
-    @FewAtOnce(_THREADS, what="hub requests")
     def hear(request: Request, body: Annotated[bytes, Depends(_body)]) -> Response:
         try:
-            hub.hear(_fields(request, body))
+            with few:
+                hub.hear(_fields(request, body))
         except _No as no:
             return no.answer()
+        except Refused as busy:
+            return _No(429, busy.problem.detail).answer()
         return Response(status_code=202)
 
     return router
@@ -136,13 +139,13 @@ class _Hub:
     def _ask(self, request: SubscriptionRequest) -> None:
         with self._sessions.begin() as session:
             name = self._named(session, request.topic)
-        # Asks the network, so never inside a transaction.
-        self._check(request.callback, may_be_plain=name.token is None or self._allow_http)
-        with self._sessions.begin() as session:
+            self._check(request.callback, may_be_plain=name.token is None or self._allow_http)
             try:
                 ask(session, request, topic_of(session, name, box=self._box), box=self._box)
             except TooMany as error:
                 raise _No(429, str(error)) from error
+            except NotFound as error:
+                raise _No(404, str(error)) from error
 
     def _know(self, topics: tuple[str, ...]) -> None:
         """See that these are topics; nothing has to be done for them: what changes is pushed by itself."""
@@ -153,10 +156,12 @@ class _Hub:
                 self._named(session, topic)
 
     def _check(self, callback: str, *, may_be_plain: bool) -> None:
-        """See that a callback is one that we go to; what only one reader may see never goes in the clear."""
+        """See that a callback is one that we go to; what only one reader may see never goes in the clear.
+
+        What its name resolves to is looked at when it is asked: nobody learns here what names of ours mean.
+        """
         try:
             check_url(callback, allowed=self._allowed, allow_http=may_be_plain)
-            check_name(callback, allowed=self._allowed)
         except InvalidInput as error:
             raise _No(422, f"hub.callback: {error.problems[0].detail}") from error
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from publisher.article import slug_of
 from publisher.details import Details
+from publisher.feed_state import mark_changed
 from publisher.ids import new_id
 from publisher.schema import ArticleLabelRow, FeedRow, LabelRow, TombstoneRow
 
@@ -72,7 +73,8 @@ def put_labels(session: Session, labelled: Collection[Labelled]) -> dict[UUID, l
     """Store the labels of articles; return, by article, every label that is concerned, new and old.
 
     Needs the articles' locks. The tombstone of an article that is back goes, from the labels that it is back
-    under.
+    under. Feeds that an article leaves show it no more with the commit: whoever takes it down later knows of
+    its own labels only.
     """
     known = _label_ids(session, {label for one in labelled for label in one.labels})
     new = {(one.article_id, known[label.kind, label.slug]) for one in labelled for label in one.labels}
@@ -91,6 +93,7 @@ def put_labels(session: Session, labelled: Collection[Labelled]) -> dict[UUID, l
                 tuple_(ArticleLabelRow.article_id, ArticleLabelRow.label_id).in_(gone)
             )
         )
+        mark_changed(session, {label for _, label in gone}, at_once=True)
     if added := sorted(new - old):
         visible = {one.article_id: one.first_visible_at for one in labelled}
         rows = [{"article_id": a, "label_id": b, "first_visible_at": visible[a]} for a, b in added]

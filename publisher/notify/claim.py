@@ -91,6 +91,7 @@ class Room:
     slots_of_slow: int = 0
 
 
+# Whoever asks for silence may still be asked what it wants: to unsubscribe, for example.
 # An index range a shard, so that a long queue in one is never sorted as a whole. `NOT IN` with a subquery is
 # one look into a hash table a row, under a generic plan as well.
 _DUE = text("""
@@ -104,7 +105,8 @@ SELECT due.* FROM unnest(:shards) AS own(shard) CROSS JOIN LATERAL (
     WHERE delivery.shard = own.shard AND delivery.state = 'pending'
       AND delivery.next_attempt_at <= coalesce(:at, now())
       AND endpoint.paused_at IS NULL AND NOT EXISTS (SELECT FROM pause WHERE task = 'deliver')
-      AND (endpoint.paused_until IS NULL OR endpoint.paused_until <= coalesce(:at, now()))
+      AND (endpoint.paused_until IS NULL OR endpoint.paused_until <= coalesce(:at, now())
+           OR endpoint.topic_id IS NOT NULL AND delivery.id <> endpoint.id)
       AND delivery.id NOT IN (SELECT unnest(:busy)) AND delivery.endpoint_id NOT IN (SELECT unnest(:full))
     ORDER BY delivery.next_attempt_at LIMIT :of_each
 ) AS due ORDER BY due.next_attempt_at LIMIT :slots
@@ -140,26 +142,22 @@ def claim(
     """
     rows, cut_off = _look(session, leases, room, at=at)
     chosen, full = admit([row for row in rows if row.enabled and not row.deleted], room)
-    found = _sendings(session, chosen, box=box, now=now)
-    becomes = {**{row.id: found.get(row.id) for row in chosen}, **_becomes(rows)}
+    found = {**_untold(rows), **_sendings(session, chosen, box=box, now=now)}
     put_aside(
         session,
         leases,
-        cancelled=[row for row in rows if becomes.get(row.id) is DeliveryState.CANCELLED],
-        held=[row for row in rows if becomes.get(row.id) is DeliveryState.HELD],
+        cancelled=[row for row in rows if found.get(row.id) is DeliveryState.CANCELLED],
+        held=[row for row in rows if found.get(row.id) is DeliveryState.HELD],
     )
-    return Claim(
-        deliveries=[
-            _claimed(row, leases[row.shard].token, sending)
-            for row in chosen
-            if (sending := found.get(row.id)) is not None and not isinstance(sending, DeliveryState)
-        ],
-        more=cut_off or len(chosen) < len(rows),
-        full=full,
-    )
+    deliveries = [
+        _claimed(row, leases[row.shard].token, sending)
+        for row in chosen
+        if (sending := found.get(row.id)) is not None and not isinstance(sending, DeliveryState)
+    ]
+    return Claim(deliveries=deliveries, more=cut_off or len(chosen) < len(rows), full=full)
 
 
-def _becomes(rows: Sequence[Row[Any]]) -> dict[UUID, DeliveryState]:
+def _untold(rows: Sequence[Row[Any]]) -> dict[UUID, DeliveryState]:
     """Return what becomes of deliveries to endpoints that are told nothing now."""
     return {
         row.id: DeliveryState.CANCELLED if row.deleted else DeliveryState.HELD

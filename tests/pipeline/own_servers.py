@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.waiting import eventually
 from workers.embedded import EmbeddedPostgres, EmbeddedValkey
 
 _END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE %s"
+_QUIET_S = 0.5
 # Beside what a server needs for itself: every write is too much.
 _FULL = 1
 
@@ -46,12 +48,17 @@ class OwnPostgres:
         """
         with ExitStack() as others:
             first = others.enter_context(psycopg.connect(for_libpq(self.url), autocommit=True))
-            while True:
+            quiet_since = time.monotonic()
+            # Whoever is about to connect shows up a moment later.
+            while time.monotonic() - quiet_since < _QUIET_S:
                 try:
                     others.enter_context(psycopg.connect(for_libpq(self.url)))
                 except psycopg.OperationalError:
-                    if not first.execute(_END, (out,)).fetchall():
-                        break
+                    if first.execute(_END, (out,)).fetchall():
+                        quiet_since = time.monotonic()
+                    time.sleep(0.01)
+                else:
+                    quiet_since = time.monotonic()
             yield
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -10,7 +11,11 @@ from sqlalchemy.orm import Session
 from publisher.database import Sessions, connect, sessions
 from publisher.events import EventType, Routes
 from tests.databases import empty, is_empty
+from tests.readers import BOX, reading
+from tests.receivers import Receivers
 from tests.stages.command import Publisher, publisher_on
+from tests.stages.hub import Callbacks, bring_out
+from tests.stages.pumps import RunningPump
 
 ROUTES: Routes = {
     EventType.ARTICLE_RECEIVED: ("enrich",),
@@ -65,3 +70,23 @@ def publisher(
     monkeypatch.setenv("PUBLISHER_DATABASE_URL", postgres_url)
     monkeypatch.setenv("PUBLISHER_TAG_DOMAIN", "news.example")
     return publisher_on(capsys, monkeypatch)
+
+
+@pytest.fixture
+def callbacks() -> Iterator[Callbacks]:
+    with Receivers() as receivers:
+        yield Callbacks(receivers)
+
+
+@pytest.fixture
+def hub(database: Sessions) -> Iterator[httpx.Client]:
+    """Somebody who talks to the hub; the feed of everything exists."""
+    bring_out(database, 0)
+    with reading(database, allowed_networks="127.0.0.0/8", allow_http=True) as client:
+        yield client
+
+
+@pytest.fixture
+def pump(database: Sessions) -> Iterator[RunningPump]:
+    with RunningPump(database, BOX) as running:
+        yield running

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from publisher.database import Sessions
 from publisher.errors import SettingsError
 from publisher.ids import new_id
+from publisher.notify.aside import put_aside
 from publisher.notify.claim import Claim, Room, claim
 from publisher.notify.flush import Report, flush
 from publisher.notify.outcome import Answer, DeliveryState, judge
@@ -90,6 +91,21 @@ def test_what_was_decided_while_a_request_was_in_flight_stays_unless_it_arrived(
 
     (delivery,) = some.deliveries()
     assert (delivery.state, delivery.attempts, delivery.next_attempt_at) == (expected, 1, None)
+
+
+def test_what_has_become_newer_since_it_was_looked_at_is_not_put_aside(database: Sessions) -> None:
+    some = Subscribers(database)
+    some.tell(some.subscribe())
+    with some.sessions.begin() as session:
+        leases, _ = claimed_by(session, new_id())
+        seen = session.execute(select(DeliveryRow.id, DeliveryRow.shard, DeliveryRow.sequence)).all()
+        session.execute(update(DeliveryRow).values(sequence=DeliveryRow.sequence + 1))
+
+    with some.sessions.begin() as session:
+        put_aside(session, leases, cancelled=seen, held=[])
+
+    (delivery,) = some.deliveries()
+    assert delivery.state == PENDING
 
 
 def test_a_header_that_is_no_text_can_be_recorded(database: Sessions) -> None:

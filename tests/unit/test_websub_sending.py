@@ -81,7 +81,7 @@ def test_a_denial_has_a_reason_and_asks_nothing() -> None:
 def test_yes_is_the_challenge_and_nothing_else(answer: Answer, confirmed: bool) -> None:
     outcome = ASKED.judge(answer, attempts=1, at=AT, jitter=0)
 
-    assert outcome.state is (DeliveryState.SUCCEEDED if confirmed else DeliveryState.FAILED)
+    assert outcome.state is (DeliveryState.SUCCEEDED if confirmed else DeliveryState.CANCELLED)
     assert outcome.consequence is (Consequence.CONFIRMED if confirmed else Consequence.NOT_CONFIRMED)
 
 

@@ -89,6 +89,10 @@ def end_expired(session: Session) -> int:
 def _delete(session: Session, endpoints: Collection[UUID]) -> None:
     """Delete subscriptions, which are locked, and what waits for them."""
     waiting = select(DeliveryRow.id).where(DeliveryRow.endpoint_id.in_(endpoints)).order_by(DeliveryRow.id)
-    ids = session.scalars(waiting.with_for_update()).all()
-    session.execute(delete(DeliveryRow).where(DeliveryRow.id.in_(ids)))
+    locked = waiting.with_for_update().cte("locked")
+    session.execute(
+        delete(DeliveryRow)
+        .where(DeliveryRow.id.in_(select(locked.c.id)))
+        .execution_options(synchronize_session=False)
+    )
     session.execute(delete(EndpointRow).where(EndpointRow.id.in_(endpoints)))

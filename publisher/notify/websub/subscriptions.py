@@ -13,7 +13,7 @@ from publisher.database import Channel, wake
 from publisher.errors import PublisherError
 from publisher.feed_state import owe_pushes
 from publisher.ids import new_id
-from publisher.notify.destination import host_of
+from publisher.notify.destination import host_address, host_of
 from publisher.notify.endpoints import shard_of
 from publisher.notify.filters import NOTHING, filter_hash
 from publisher.notify.outcome import DeliveryState
@@ -50,7 +50,7 @@ def ask(session: Session, request: SubscriptionRequest, topic_id: UUID, *, box: 
     """Oblige us to ask a callback whether that is what it wants; until it says so, nothing changes.
 
     Args:
-        request: its callback has passed `check_url` and `check_name`.
+        request: its callback has passed `check_url`.
         topic_id: of what it names.
 
     Raises:
@@ -156,7 +156,7 @@ def _new_endpoint(topic_id: UUID, callback: str) -> Insert:
             id=identifier,
             topic_id=topic_id,
             url=callback,
-            host=host_of(callback),
+            host=_host(callback),
             filter=NOTHING.as_json(),
             filter_hash=filter_hash(NOTHING),
             shard=shard_of(identifier),
@@ -168,16 +168,24 @@ def _new_endpoint(topic_id: UUID, callback: str) -> Insert:
 
 
 def _refuse_crowds(session: Session, topic_id: UUID, callback: str) -> None:
-    host = host_of(callback)
+    host = _host(callback)
     of_host = select(EndpointRow.id).where(EndpointRow.host == host, EndpointRow.topic_id.is_not(None))
     if _are(session, select(VerificationRow.id), MOST_VERIFICATIONS):
         raise TooMany("hub.callback: too many callbacks wait to be asked; come back later")
     if _are(session, of_host.join(VerificationRow), MOST_OF_A_HOST):
         raise TooMany(f"hub.callback: {MOST_OF_A_HOST} callbacks of {host} wait to be asked; come back later")
     # Whoever renews, or unsubscribes, is one of them already.
-    others = of_host.where(EndpointRow.topic_id == topic_id, EndpointRow.url != callback)
+    others = of_host.where(
+        EndpointRow.topic_id == topic_id, EndpointRow.url != callback, EndpointRow.expires_at > func.now()
+    )
     if _are(session, others, MOST_OF_A_HOST):
         raise TooMany(f"hub.callback: {host} has {MOST_OF_A_HOST} subscriptions to it; expected fewer")
+
+
+def _host(callback: str) -> str:
+    """Return the host of a callback in the one spelling that hosts are counted by."""
+    host = host_of(callback)
+    return str(host_address(host) or host.removesuffix("."))
 
 
 def _are(session: Session, found: Select[UUID], many: int) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from publisher.errors import NotFound
 from publisher.ids import new_id
 from publisher.notify.secrets import SecretBox
 from publisher.private_feeds import digest_of, new_token
@@ -68,8 +69,14 @@ class TopicDocument:
 
 
 def topic_of(session: Session, name: TopicName, *, box: SecretBox) -> UUID:
-    """Return the id of a topic; there is one from now on, under this URL and with a token that opens."""
+    """Return the id of a topic; there is one from now on, under this URL and with a token that opens.
+
+    Raises:
+        NotFound: when the token is void; else it stays good until the commit.
+    """
     digest = None if name.token is None else digest_of(name.token)
+    if digest is not None:
+        _keep(session, digest)
     same = (
         TopicRow.label_id == name.label_id,
         TopicRow.format == name.format,
@@ -136,6 +143,14 @@ def forget_unused(session: Session) -> None:
     session.execute(delete(TopicRow).where(nobody, ~_IS_GOOD))
     over = or_(TopicRow.subscribed_until.is_(None), TopicRow.subscribed_until < func.now())
     session.execute(update(TopicRow).where(over, TopicRow.body.is_not(None)).values(body=None))
+
+
+def _keep(session: Session, digest: bytes) -> None:
+    good = select(PrivateFeedRow.id).where(
+        PrivateFeedRow.digest == digest, PrivateFeedRow.revoked_at.is_(None)
+    )
+    if session.scalar(good.with_for_update(read=True, key_share=True)) is None:
+        raise NotFound("hub.topic: is unknown by now")
 
 
 def _hidden(

@@ -142,7 +142,7 @@ def test_why_no_answer_came_is_logged(subscribers: Making) -> None:
     (told,) = [one for one in logs if one["event"] == "delivery.attempted"]
     assert (told["log_level"], told["status"], told["error"]) == ("info", None, "timeout")
     assert told["detail"] == "no complete answer within 1 s"
-    assert told["ms"] >= 1_000
+    assert told["ms"] >= 990  # uvloop counts in milliseconds and may ring one early
 
 
 def test_a_failed_attempt_comes_again_with_the_same_id_and_body_and_a_new_timestamp(

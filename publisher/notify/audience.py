@@ -177,6 +177,7 @@ def _insert(audience: Audience, piece: _Slice) -> Insert:
         "shard": EndpointRow.shard,
         "state": case((EndpointRow.enabled, DeliveryState.PENDING), else_=DeliveryState.HELD),
         "next_attempt_at": case((EndpointRow.enabled, func.now()), else_=null()),
+        "urgent": literal(audience.retraction),
     }
     rows = select(*columns.values()).where(*chosen).order_by(EndpointRow.id)
     return insert(DeliveryRow).from_select(list(columns), rows).on_conflict_do_nothing()

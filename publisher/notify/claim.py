@@ -1,33 +1,29 @@
 """Take deliveries that are due, with everything that sending them needs."""
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from math import ceil
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, SmallInteger, bindparam, text
-from sqlalchemy.dialects.postgresql import TIMESTAMP
-from sqlalchemy.dialects.postgresql import UUID as UUID_COLUMN
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from publisher.notify.admission import Admission
 from publisher.notify.aside import put_aside
+from publisher.notify.looks import Seen, look_along, look_before
 from publisher.notify.outcome import DeliveryState
+from publisher.notify.room import Room
 from publisher.notify.secrets import SecretBox
 from publisher.notify.sending import Sending
 from publisher.notify.shards import Lease
+from publisher.notify.sweep import Stretch
 from publisher.notify.webhook import load_webhooks
 from publisher.notify.websub.loading import load_for_subscribers
 
-IN_FLIGHT = 10
-"""Requests at a time to an endpoint that does not say how many it takes."""
-
-# A shard offers at most half as much again as its even share of the free slots, so that a look reads about as
-# many rows as it takes. Where the work is uneven, several looks bring it.
-_HEADROOM = 1.5
-_LEAST_OF_EACH = 4
+# An older message is about to become a delivery: look again soon.
+_ITS_TURN_IN_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +36,8 @@ class Claimed:
         attempts: made before this one.
         timeout_s: None: the default.
         trigger: why this attempt is made: `auto`, `manual` or `replay`.
+        max_in_flight: how many requests at a time the endpoint takes; 1 if it keeps an order.
+        since: when the shard became ours, on the monotonic clock.
     """
 
     id: UUID
@@ -54,6 +52,9 @@ class Claimed:
     timeout_s: float | None
     max_in_flight: int
     sending: Sending
+    rate_per_s: float | None = None
+    fifo: bool = False
+    since: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,61 +62,34 @@ class Claim:
     """What one look at the record brought.
 
     Attributes:
-        more: there was more than could be taken.
-        full: endpoints that have all that they take, and more is due to them.
+        more: there was more than there were slots for.
+        full: endpoints that have as many requests in flight as they take, and more is due to them.
+        backlogged: endpoints that have more due than they take.
+        looked: the endpoints with a backlog that were looked at, and what each of them has.
+        seen: what was walked along.
     """
 
-    deliveries: Sequence[Claimed] = ()
-    more: bool = False
-    full: Collection[UUID] = ()
+    deliveries: Sequence[Claimed]
+    more: bool
+    full: Collection[UUID]
+    backlogged: Collection[UUID]
+    looked: "Looked"
+    seen: Seen
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
-    """What a sender can take.
+class Looked:
+    """What a look at backlogs has brought.
 
     Attributes:
-        slots: requests that it can begin.
-        busy: deliveries in its memory: in flight, or not recorded yet.
-        flying: requests in flight, by endpoint.
-        full: endpoints that take no more at the moment.
-        slow: endpoints that answer slowly.
-        slots_of_slow: how many of the requests may go to those.
+        endpoints: that were looked at.
+        found: those that have something due, or in our hands.
+        waits: in how many seconds it is worth looking again at those that keep an order.
     """
 
-    slots: int
-    busy: Collection[UUID] = ()
-    flying: Mapping[UUID, int] = field(default_factory=dict)
-    full: Collection[UUID] = ()
-    slow: Collection[UUID] = frozenset()
-    slots_of_slow: int = 0
-
-
-# Whoever asks for silence may still be asked what it wants: to unsubscribe, for example.
-# An index range a shard, so that a long queue in one is never sorted as a whole. `NOT IN` with a subquery is
-# one look into a hash table a row, under a generic plan as well.
-_DUE = text("""
-SELECT due.* FROM unnest(:shards) AS own(shard) CROSS JOIN LATERAL (
-    SELECT delivery.id, delivery.shard, delivery.endpoint_id, delivery.message_id, delivery.message_time,
-           delivery.sequence, delivery.attempts, delivery.trigger, delivery.next_attempt_at,
-           endpoint.url, endpoint.timeout_s, endpoint.max_in_flight, endpoint.enabled,
-           endpoint.deleted_at IS NOT NULL AS deleted, endpoint.topic_id,
-           endpoint.expires_at > coalesce(:at, now()) AS is_subscribed
-    FROM delivery JOIN endpoint ON endpoint.id = delivery.endpoint_id
-    WHERE delivery.shard = own.shard AND delivery.state = 'pending'
-      AND delivery.next_attempt_at <= coalesce(:at, now())
-      AND endpoint.paused_at IS NULL AND NOT EXISTS (SELECT FROM pause WHERE task = 'deliver')
-      AND (endpoint.paused_until IS NULL OR endpoint.paused_until <= coalesce(:at, now())
-           OR endpoint.topic_id IS NOT NULL AND delivery.id <> endpoint.id)
-      AND delivery.id NOT IN (SELECT unnest(:busy)) AND delivery.endpoint_id NOT IN (SELECT unnest(:full))
-    ORDER BY delivery.next_attempt_at LIMIT :of_each
-) AS due ORDER BY due.next_attempt_at LIMIT :slots
-""").bindparams(
-    bindparam("shards", type_=ARRAY(SmallInteger)),
-    bindparam("at", type_=TIMESTAMP(timezone=True)),
-    bindparam("busy", type_=ARRAY(UUID_COLUMN)),
-    bindparam("full", type_=ARRAY(UUID_COLUMN)),
-)
+    endpoints: Collection[UUID]
+    found: Collection[UUID] = ()
+    waits: Mapping[UUID, float] = field(default_factory=dict)
 
 
 def claim(
@@ -140,21 +114,57 @@ def claim(
     Raises:
         SettingsError: when PUBLISHER_SECRET_KEY is not the key that secrets were encrypted with.
     """
-    rows, cut_off = _look(session, leases, room, at=at)
-    chosen, full = admit([row for row in rows if row.enabled and not row.deleted], room)
-    found = {**_untold(rows), **_sendings(session, chosen, box=box, now=now)}
+    seen = look_along(session, room.stretches or [Stretch(shard=one) for one in sorted(leases)], room, at=at)
+    in_line = {row.endpoint_id for row in seen.rows if row.fifo}
+    looked_at = [one for one in dict.fromkeys((*room.backlogged, *in_line)) if one not in room.full]
+    first = [row for row in look_before(session, looked_at, room, at=at) if row.shard in leases]
+    rows = list({row.id: row for row in (*seen.rows, *first)}.values())
+    admission = Admission(room, since_of=lambda shard: leases[shard].since)
+    due = [row for row in first if row.due_in_s <= 0 and row.is_in_turn and row.id not in room.busy]
+    admission.admit(_enabled(_in_turns([row for row in seen.rows if not row.fifo], due)))
+    found = {**_untold(rows), **_sendings(session, admission.admitted, box=box, now=now)}
     put_aside(
         session,
         leases,
         cancelled=[row for row in rows if found.get(row.id) is DeliveryState.CANCELLED],
         held=[row for row in rows if found.get(row.id) is DeliveryState.HELD],
     )
-    deliveries = [
-        _claimed(row, leases[row.shard].token, sending)
-        for row in chosen
-        if (sending := found.get(row.id)) is not None and not isinstance(sending, DeliveryState)
-    ]
-    return Claim(deliveries=deliveries, more=cut_off or len(chosen) < len(rows), full=full)
+    return Claim(
+        deliveries=[
+            _claimed(row, leases[row.shard], sending)
+            for row in admission.admitted
+            if (sending := found.get(row.id)) is not None and not isinstance(sending, DeliveryState)
+        ],
+        more=bool(seen.cut) or admission.is_over,
+        full=admission.full,
+        backlogged=admission.backlogged | in_line,
+        looked=_looked(looked_at, first),
+        seen=seen,
+    )
+
+
+def _in_turns(along: Iterable[Row[Any]], first: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
+    """Let those with a backlog and those without one take turns, each delivery once."""
+    seen = set()
+    for row in (one for pair in zip_longest(along, first) for one in pair if one is not None):
+        if row.id not in seen:
+            seen.add(row.id)
+            yield row
+
+
+def _enabled(rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
+    return (row for row in rows if row.enabled and not row.deleted)
+
+
+def _looked(endpoints: Collection[UUID], first: Iterable[Row[Any]]) -> Looked:
+    found, waits = set(), {}
+    for row in first:
+        found.add(row.endpoint_id)
+        if row.fifo and row.due_in_s > 0:
+            waits[row.endpoint_id] = row.due_in_s
+        elif not row.is_in_turn:
+            waits[row.endpoint_id] = _ITS_TURN_IN_S
+    return Looked(endpoints=endpoints, found=found, waits=waits)
 
 
 def _untold(rows: Sequence[Row[Any]]) -> dict[UUID, DeliveryState]:
@@ -178,51 +188,11 @@ def _sendings(
     }
 
 
-def _look(
-    session: Session, shards: Collection[int], room: Room, *, at: datetime | None
-) -> tuple[Sequence[Row[Any]], bool]:
-    """Return deliveries that are due, and whether there may be more of them."""
-    of_each = max(_LEAST_OF_EACH, ceil(_HEADROOM * room.slots / len(shards)))
-    rows = session.execute(
-        _DUE,
-        {
-            "of_each": of_each,
-            "shards": sorted(shards),
-            "at": at,
-            "busy": list(room.busy),
-            "full": list(room.full),
-            "slots": room.slots,
-        },
-    ).all()
-    return rows, len(rows) == room.slots or of_each in Counter(row.shard for row in rows).values()
-
-
-def admit(rows: Sequence[Row[Any]], room: Room) -> tuple[list[Row[Any]], set[UUID]]:
-    """Return the rows that endpoints, and the slow ones together, take now, and endpoints that are full."""
-    taken = Counter(room.flying)
-    left = room.slots_of_slow
-    admitted, full = [], set()
-    for row in rows:
-        slow = row.endpoint_id in room.slow
-        if taken[row.endpoint_id] >= limit_of(row.max_in_flight):
-            full.add(row.endpoint_id)
-        elif left or not slow:
-            taken[row.endpoint_id] += 1
-            left -= slow
-            admitted.append(row)
-    return admitted, full
-
-
-def limit_of(max_in_flight: int | None) -> int:
-    """Return how many requests at a time an endpoint takes."""
-    return IN_FLIGHT if max_in_flight is None else max_in_flight
-
-
-def _claimed(row: Row[Any], token: int, sending: Sending) -> Claimed:
+def _claimed(row: Row[Any], lease: Lease, sending: Sending) -> Claimed:
     return Claimed(
         id=row.id,
         shard=row.shard,
-        token=token,
+        token=lease.token,
         endpoint_id=row.endpoint_id,
         message_id=row.message_id,
         sequence=sending.sequence,
@@ -230,6 +200,9 @@ def _claimed(row: Row[Any], token: int, sending: Sending) -> Claimed:
         trigger=row.trigger,
         url=row.url,
         timeout_s=row.timeout_s,
-        max_in_flight=limit_of(row.max_in_flight),
+        max_in_flight=row.most_at_once,
         sending=sending,
+        rate_per_s=row.rate_per_s,
+        fifo=row.fifo,
+        since=lease.since,
     )

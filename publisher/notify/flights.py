@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from uuid import UUID
 
-from publisher.notify.claim import Claimed, Room
+from publisher.notify.claim import Claimed
+from publisher.notify.room import Room
 from publisher.notify.slowness import Slowness
 
 _SHARE_OF_SLOW = 4

@@ -1,11 +1,18 @@
 """What a sender has in its memory: requests in flight, and outcomes that are not recorded yet."""
 
+import math
+import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from uuid import UUID
 
-from publisher.notify.claim import Claimed, Room
+from publisher.notify.backlogs import Backlogs
+from publisher.notify.claim import Claim, Claimed
 from publisher.notify.flights import Flights
 from publisher.notify.flush import Report
+from publisher.notify.rates import Rates
+from publisher.notify.room import Room
+from publisher.notify.sweep import Sweep
 
 
 class InHand:
@@ -21,6 +28,9 @@ class InHand:
             slots: as of `Flights`.
         """
         self._flights = Flights(slots)
+        self._rates = Rates()
+        self._backlogs = Backlogs()
+        self._sweep = Sweep()
         self._claimed: dict[UUID, Claimed] = {}
         self.reports: list[Report] = []
 
@@ -35,23 +45,54 @@ class InHand:
         return self._flights.has_room
 
     @property
-    def room(self) -> Room:
-        """What may be claimed now: a copy, to be read in another thread."""
-        return self._flights.room(self._claimed)
+    def is_sweeping(self) -> bool:
+        """Whether more is due in our shards than one look walks along."""
+        return self._sweep.is_under_way
+
+    @property
+    def opens_in_s(self) -> float:
+        """In how many seconds the next endpoint with a backlog may be sent something, by its rate."""
+        waits = (self._rates.opens_in(one) for one in self._backlogs.all)
+        return min((wait for wait in waits if wait), default=math.inf)
+
+    def room(self, shards: Collection[int]) -> Room:
+        """Return what may be claimed of shards now: a copy, to be read in another thread."""
+        room = self._flights.room(self._claimed)
+        tokens = self._rates.tokens()
+        empty = [endpoint for endpoint, count in tokens.items() if count < 1]
+        return replace(
+            room,
+            full=[*room.full, *empty, *self._backlogs.resting],
+            backlogged=self._backlogs.all,
+            tokens=tokens,
+            stretches=self._sweep.stretches(shards),
+            at=time.monotonic(),
+        )
 
     @property
     def shards(self) -> frozenset[int]:
         """The shards that something in hand belongs to."""
         return frozenset(one.shard for one in self._claimed.values())
 
-    def refuse(self, endpoints: Collection[UUID]) -> None:
-        """Note which endpoints take no more, until one of their requests ends."""
-        self._flights.refuse(endpoints)
+    def learn(self, found: Claim, room: Room) -> None:
+        """Note what a look has told of endpoints and shards, and begin what it brought.
 
-    def take_off(self, claimed: Claimed) -> None:
-        """Note that a request is about to begin."""
+        Args:
+            room: what the look was given.
+        """
+        self._flights.refuse(found.full)
+        looked = found.looked
+        self._backlogs.looked(looked.endpoints, found=looked.found, waits=looked.waits)
+        self._backlogs.add(found.backlogged)
+        self._sweep.walked(room.stretches, reached=found.seen.reached, cut=found.seen.cut)
+        for one in found.deliveries:
+            self._take_off(one)
+
+    def _take_off(self, claimed: Claimed) -> None:
         self._claimed[claimed.id] = claimed
         self._flights.begin(claimed)
+        if claimed.rate_per_s is not None:
+            self._rates.take(claimed.endpoint_id, claimed.rate_per_s, since=claimed.since)
 
     def land(self, claimed: Claimed, report: Report | None) -> bool:
         """Note that a request has ended; return whether somebody who was refused until now may take more.

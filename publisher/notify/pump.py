@@ -29,6 +29,7 @@ DRAIN_S = 20.0
 """How long a stopping sender waits for its requests in flight."""
 
 _IDLE_PAUSE_S, _BUSY_PAUSE_S, _STAY_BUSY_S = 0.25, 0.01, 0.05
+_SWEEP_PAUSE_S = 0.05
 _FLUSH_ROWS, _FLUSH_MOST, _FLUSH_S = 250, 1_000, 0.2
 # Each in a transaction of its own, while the leases are not renewed.
 _SETTLED_MOST = 20
@@ -117,7 +118,7 @@ class Pump:
             flying, busy = in_hand.flying, in_hand.shards
             before = self._holdings.leases.keys()
             self._holdings = await self._record.ask(
-                lambda session: beat(session, self.id, in_flight=flying, busy=busy, started=started)
+                partial(beat, me=self.id, in_flight=flying, busy=busy, started=started, before=self._holdings)
             )
         if self._holdings.leases.keys() - before:
             log.info("pump.shards", held=len(self._holdings.leases), draining=len(self._holdings.draining))
@@ -133,13 +134,17 @@ class Pump:
                 continue
             busy = self._more or time.monotonic() < busy_until
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), _BUSY_PAUSE_S if busy else _IDLE_PAUSE_S)
+                await asyncio.wait_for(self._woken.wait(), _BUSY_PAUSE_S if busy else self._idle_pause_s())
+
+    def _idle_pause_s(self) -> float:
+        longest = _SWEEP_PAUSE_S if self._in_hand.is_sweeping else _IDLE_PAUSE_S
+        return max(_BUSY_PAUSE_S, min(longest, self._in_hand.opens_in_s))
 
     async def _claim(self, group: asyncio.TaskGroup) -> int:
         async with self._record.turn:
             now = time.monotonic()
             leases = {shard: one for shard, one in self._holdings.claimable.items() if one.holds(now)}
-            room = self._in_hand.room
+            room = self._in_hand.room(leases)
             if not leases or not room.slots or len(self._in_hand.reports) > _MOST_REPORTS:
                 self._more = False
                 return 0
@@ -147,9 +152,8 @@ class Pump:
                 lambda session: claim(session, leases, room, box=self._box, now=datetime.now(UTC))
             )
             self._more = found.more
-            self._in_hand.refuse(found.full)
+            self._in_hand.learn(found, room)
             for one in found.deliveries:
-                self._in_hand.take_off(one)
                 sending = group.create_task(self._send(one))
                 self._sending.add(sending)
                 sending.add_done_callback(self._sending.discard)
@@ -168,7 +172,9 @@ class Pump:
         if (self._more and self._in_hand.has_room) or freed:
             self.wake()
         self._reported.set()
-        if len(self._in_hand.reports) >= _FLUSH_ROWS or not (self._in_hand.flying or self._more):
+        # Whoever keeps an order gets the next only when it is in the record what came of this one.
+        is_enough = len(self._in_hand.reports) >= _FLUSH_ROWS or claimed.fifo
+        if is_enough or not (self._in_hand.flying or self._more):
             self._enough.set()
 
     def _is_ours(self, claimed: Claimed) -> bool:
@@ -194,6 +200,8 @@ class Pump:
             recorded = await self._record.ask(lambda session: flush(session, reports))
             self._in_hand.forget(reports)
             self._observer.recorded(recorded, not_ours=len(reports) - len(recorded))
+        if any(one.claimed.fifo for one in reports):
+            self.wake()
         succeeded = sum(one.answer.succeeded for one in reports)
         log.info(
             "pump.recorded",
@@ -222,4 +230,6 @@ class Pump:
     async def _leave(self) -> None:
         async with self._record.turn:
             busy, started = self._in_hand.shards, time.monotonic()
-            self._holdings = await self._record.ask(partial(leave, me=self.id, busy=busy, started=started))
+            self._holdings = await self._record.ask(
+                partial(leave, me=self.id, busy=busy, started=started, before=self._holdings)
+            )

@@ -29,10 +29,12 @@ class Lease:
     Attributes:
         token: every flush shows it; the next holder gets a higher one.
         ends_at: on our own monotonic clock, read before the database was asked: never later than there.
+        since: when it became ours, on the same clock.
     """
 
     token: int
     ends_at: float
+    since: float = 0.0
 
     def holds(self, at: float) -> bool:
         """Return whether something may be sent now: `at` is on the monotonic clock."""
@@ -106,12 +108,21 @@ def share_out(seats: Sequence[Seat], *, me: UUID, alive: int, busy: Collection[i
     )
 
 
-def beat(session: Session, me: UUID, *, in_flight: int, busy: Collection[int], started: float) -> Holdings:
+def beat(
+    session: Session,
+    me: UUID,
+    *,
+    in_flight: int,
+    busy: Collection[int],
+    started: float,
+    before: Holdings = NOTHING,
+) -> Holdings:
     """Say that this sender is alive, renew and share out the leases; return what it holds now.
 
     Args:
         busy: shards with work in flight, or with outcomes that are not recorded yet.
         started: the monotonic clock before the transaction began.
+        before: what it held until now.
     """
     share = share_out(_seats(session), me=me, alive=_alive(session, me, in_flight), busy=busy)
     tokens = _renew(session, me, share.keep)
@@ -119,21 +130,24 @@ def beat(session: Session, me: UUID, *, in_flight: int, busy: Collection[int], s
         _give_back(session, me, share.give_back)
     if share.take:
         tokens |= _take(session, me, share.take)
-    return Holdings(leases=_leases(tokens, started), draining=share.drain & tokens.keys())
+    return Holdings(leases=_leases(tokens, started, before), draining=share.drain & tokens.keys())
 
 
-def leave(session: Session, me: UUID, *, busy: Collection[int], started: float) -> Holdings:
+def leave(
+    session: Session, me: UUID, *, busy: Collection[int], started: float, before: Holdings = NOTHING
+) -> Holdings:
     """Give back what is not busy, and be counted no more: this sender ends; return what it has to finish.
 
     Args:
         busy: shards with work in flight, or with outcomes that are not recorded yet.
         started: the monotonic clock before the transaction began.
+        before: what it held until now.
     """
     session.execute(delete(SenderRow).where(SenderRow.id == me))
     mine = session.scalars(select(ShardLeaseRow.shard).where(ShardLeaseRow.holder == me)).all()
     _give_back(session, me, frozenset(mine) - frozenset(busy))
     tokens = _renew(session, me, frozenset(mine) & frozenset(busy))
-    return Holdings(leases=_leases(tokens, started), draining=frozenset(tokens))
+    return Holdings(leases=_leases(tokens, started, before), draining=frozenset(tokens))
 
 
 def standing(session: Session, tokens: Mapping[int, int]) -> frozenset[int]:
@@ -174,9 +188,13 @@ def _seats(session: Session) -> list[Seat]:
     return [Seat(shard=row.shard, holder=row.holder, free=row.free) for row in rows]
 
 
-def _leases(tokens: Mapping[int, int], started: float) -> dict[int, Lease]:
+def _leases(tokens: Mapping[int, int], started: float, before: Holdings) -> dict[int, Lease]:
     ends_at = started + LEASE.total_seconds()
-    return {shard: Lease(token=token, ends_at=ends_at) for shard, token in tokens.items()}
+    held = {shard: one.since for shard, one in before.leases.items() if tokens.get(shard) == one.token}
+    return {
+        shard: Lease(token=token, ends_at=ends_at, since=held.get(shard, started))
+        for shard, token in tokens.items()
+    }
 
 
 def _renew(session: Session, me: UUID, shards: Collection[int]) -> dict[int, int]:

@@ -11,6 +11,8 @@ from publisher.schema.row import BigInt, Row
 
 _IS_TOLD_OF_EVENTS = text("deleted_at IS NULL AND topic_id IS NULL")
 _SUBSCRIBES = text("topic_id IS NOT NULL")
+_IS_PENDING = text("state = 'pending'")
+_IS_URGENT = text("state = 'pending' AND urgent")
 
 
 class EndpointRow(Row):
@@ -110,12 +112,16 @@ class DeliveryRow(Row):
         attempts: made so far.
         next_attempt_at: of a pending one.
         trigger: why the next attempt is made: `auto`, `manual` or `replay`; `auto` again after it.
+        urgent: it goes before all that waits, unless the endpoint keeps an order.
     """
 
     __tablename__ = "delivery"
     __table_args__ = (
         UniqueConstraint("endpoint_id", "message_id"),
-        Index("delivery_due", "shard", "next_attempt_at", postgresql_where=text("state = 'pending'")),
+        Index("delivery_due", "shard", "next_attempt_at", postgresql_where=_IS_PENDING),
+        Index("delivery_urgent", "shard", "next_attempt_at", postgresql_where=_IS_URGENT),
+        Index("delivery_waiting", "endpoint_id", "next_attempt_at", postgresql_where=_IS_PENDING),
+        Index("delivery_line", "endpoint_id", "message_id", postgresql_where=_IS_PENDING),
         Index("delivery_failed", "endpoint_id", "message_id", postgresql_where=text("state = 'failed'")),
         Index("delivery_held", "endpoint_id", "id", postgresql_where=text("state = 'held'")),
         Index("delivery_article", "article_id", "endpoint_id"),
@@ -140,6 +146,7 @@ class DeliveryRow(Row):
     next_attempt_at: Mapped[datetime | None]
     trigger: Mapped[str] = mapped_column(server_default=text("'auto'"))
     last_status: Mapped[int | None] = mapped_column(SmallInteger)
+    urgent: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class AttemptRow(Row):

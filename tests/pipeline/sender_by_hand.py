@@ -10,9 +10,10 @@ from sqlalchemy import func, select, update
 
 from publisher.database import Sessions
 from publisher.ids import new_id
-from publisher.notify.claim import Claimed, Room, claim
+from publisher.notify.claim import Claimed, claim
 from publisher.notify.flush import Report, flush
 from publisher.notify.outcome import Answer, DeliveryState
+from publisher.notify.room import Room
 from publisher.notify.secrets import SecretBox
 from publisher.notify.shards import beat
 from publisher.schema import DeliveryRow

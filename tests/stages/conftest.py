@@ -12,9 +12,10 @@ from publisher.database import Sessions, connect, sessions
 from publisher.events import EventType, Routes
 from tests.databases import empty, is_empty
 from tests.readers import BOX, reading
-from tests.receivers import Receivers
+from tests.receivers import Receivers, Reply
 from tests.stages.command import Publisher, publisher_on
 from tests.stages.hub import Callbacks, bring_out
+from tests.stages.listening import Answering, Listening, Making
 from tests.stages.pumps import RunningPump
 
 ROUTES: Routes = {
@@ -90,3 +91,18 @@ def hub(database: Sessions) -> Iterator[httpx.Client]:
 def pump(database: Sessions) -> Iterator[RunningPump]:
     with RunningPump(database, BOX) as running:
         yield running
+
+
+@pytest.fixture
+def subscribers(database: Sessions) -> Iterator[Making]:
+    """Makes subscribers that answer as a test wishes; by default with 204, at once."""
+    started: list[Receivers] = []
+
+    def make(answering: Answering = lambda _: Reply()) -> Listening:
+        receivers = Receivers(answering)
+        started.append(receivers.__enter__())
+        return Listening(database, receivers)
+
+    yield make
+    for receivers in started:
+        receivers.__exit__(None, None, None)

@@ -4,7 +4,7 @@ import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -30,40 +30,14 @@ from publisher.schema import (
     EventRow,
     ShardLeaseRow,
 )
-from tests.receivers import Received, Receivers, Reply
+from tests.receivers import Received, Reply
+from tests.stages.listening import Making
 from tests.stages.pumps import RunningPump
-from tests.stages.subscribers import BODY, BOX, Subscribers, leases_end
+from tests.stages.subscribers import BODY, BOX, leases_end
 from tests.waiting import eventually
 
 PENDING, SUCCEEDED, FAILED = DeliveryState.PENDING, DeliveryState.SUCCEEDED, DeliveryState.FAILED
 HELD, CANCELLED = DeliveryState.HELD, DeliveryState.CANCELLED
-
-
-Answering = Callable[[Received], Reply]
-Making = Callable[..., "Listening"]
-
-
-class Listening(Subscribers):
-    """Endpoints at a server of this machine."""
-
-    def __init__(self, sessions: Sessions, receivers: Receivers) -> None:
-        super().__init__(sessions, lambda path, host: receivers.url(path, host=host))
-        self.receivers = receivers
-
-
-@pytest.fixture
-def subscribers(database: Sessions) -> Iterator[Making]:
-    """Makes subscribers that answer as a test wishes; by default with 204, at once."""
-    started: list[Receivers] = []
-
-    def make(answering: Answering = lambda _: Reply()) -> Listening:
-        receivers = Receivers(answering)
-        started.append(receivers.__enter__())
-        return Listening(database, receivers)
-
-    yield make
-    for receivers in started:
-        receivers.__exit__(None, None, None)
 
 
 def verified(received: Received, secret: bytes) -> object:

@@ -1,0 +1,79 @@
+"""An endpoint is sent no more requests a second than it says, whoever sends, and nothing is lost."""
+
+import time
+
+import pytest
+
+from publisher.notify.outcome import DeliveryState
+from tests.stages.listening import Listening, Making
+from tests.stages.pumps import RunningPump
+from tests.stages.subscribers import BOX
+from tests.waiting import eventually
+
+SUCCEEDED = DeliveryState.SUCCEEDED
+
+
+def most_in_a_second(some: Listening) -> int:
+    """Return how many requests came in within any one second."""
+    times = [one.at for one in some.receivers.received()]
+    return max(sum(start <= other < start + 1.0 for other in times) for start in times)
+
+
+def test_no_more_comes_than_the_rate_and_nothing_is_dropped(subscribers: Making) -> None:
+    some = subscribers()
+    reader = some.subscribe(rate_per_s=10)
+    for _ in range(40):
+        some.tell(reader)
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.all_are(SUCCEEDED), within_s=30)
+
+    times = [one.at for one in some.receivers.received()]
+    assert len(times) == 40
+    # A burst of a second's worth, then one in a tenth of a second.
+    assert times[-1] - times[0] >= 2.8
+    assert most_in_a_second(some) <= 20
+
+
+def test_senders_that_come_and_go_do_not_begin_a_burst_each(subscribers: Making) -> None:
+    some = subscribers()
+    reader = some.subscribe(rate_per_s=5)
+    for _ in range(30):
+        some.tell(reader)
+    began = time.monotonic()
+
+    for _ in range(3):
+        with RunningPump(some.sessions, BOX):
+            seen = len(some.receivers.received())
+            eventually(lambda seen=seen: len(some.receivers.received()) > seen)  # type: ignore[misc]
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.all_are(SUCCEEDED), within_s=30)
+
+    received = some.receivers.received()
+    assert len(received) == 30
+    assert received[-1].at - began >= (30 - 5) / 5
+
+
+def test_an_endpoint_with_a_rate_keeps_no_other_waiting(subscribers: Making) -> None:
+    some = subscribers()
+    slow, quick = some.subscribe("/slow", rate_per_s=0.1), some.subscribe("/quick")
+    with RunningPump(some.sessions, BOX):
+        for _ in range(30):
+            some.tell(slow, quick)
+
+        eventually(lambda: len(some.receivers.received("/quick")) == 30)
+
+    assert len(some.receivers.received("/slow")) <= 2
+
+
+@pytest.mark.parametrize("rate", [200.0, 1_000.0])
+def test_a_high_rate_is_reached(subscribers: Making, rate: float) -> None:
+    some = subscribers()
+    reader = some.subscribe(rate_per_s=rate, max_in_flight=100)
+    for _ in range(100):
+        some.tell(reader)
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.all_are(SUCCEEDED), within_s=10)
+
+    assert len(some.receivers.received()) == 100

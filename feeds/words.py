@@ -41,6 +41,7 @@ class Words:
     feeds_about: str
     everything: str
     directory_about: str
+    subscribe: str
     subscribe_to_all: str
     article: str
     articles: str
@@ -100,6 +101,7 @@ VIETNAMESE = Words(
     directory_about=(
         "Mỗi nguồn tin có một địa chỉ. Chép địa chỉ vào trình đọc tin của bạn, và bài mới sẽ tự tìm đến bạn."
     ),
+    subscribe="Theo dõi",
     subscribe_to_all="Tất cả nguồn tin trong một tệp (OPML)",
     article="bài",
     articles="bài",
@@ -148,6 +150,7 @@ ENGLISH = Words(
     directory_about=(
         "Each feed has an address. Copy it into your feed reader, and new articles will come to you."
     ),
+    subscribe="Subscribe",
     subscribe_to_all="All feeds in one file (OPML)",
     article="article",
     articles="articles",

@@ -1,5 +1,6 @@
 """An article, in the words that every stage and every format shares."""
 
+import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -119,6 +120,17 @@ def category_of(name: str) -> Category:
 def slug_of(name: str) -> str:
     """Return what a name is found under: `Xã hội` under `xa-hoi`.
 
-    A name without any letter or digit of ours (`???`, `新闻`) is found under a digest of its own.
+    Where a slug cannot show all that tells a name from others (`北京 2022`, `C++`, `😀`, `???`), it ends in a
+    digest of the name.
     """
-    return slugify(name, fallback=f"c-{sha256(fold(name).encode()).hexdigest()[:8]}")
+    slug, folded = slugify(name, fallback=""), fold(name)
+    if slug and not any(map(_tells, folded)):
+        return slug
+    return f"{slug or 'c'}-{sha256(folded.encode()).hexdigest()[:8]}"
+
+
+def _tells(character: str) -> bool:
+    """Return whether a character that no slug has tells names apart: letters, digits, emoji, C++ and C#."""
+    if character.isascii():
+        return character in "+#"
+    return character.isalnum() or unicodedata.category(character) == "So"

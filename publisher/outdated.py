@@ -25,7 +25,9 @@ def owe_outdated(session: Session) -> timedelta | None:
 
     Return after which time to look for more, or None if there are none.
     """
-    waiting = select(EventTaskRow.event_id).where(EventTaskRow.task == _TASK).limit(SLICE).subquery()
+    # What is stuck waits for an operator, and must not keep the rest waiting.
+    is_on_its_way = (EventTaskRow.task == _TASK, ~EventTaskRow.stuck)
+    waiting = select(EventTaskRow.event_id).where(*is_on_its_way).limit(SLICE).subquery()
     room = SLICE - (session.scalar(select(func.count()).select_from(waiting)) or 0)
     if room <= 0:
         return _WHEN_CROWDED

@@ -1,6 +1,7 @@
 """The HTTP client for receivers that hang, lie or attack: httpx's transport API over guarded connections."""
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from publisher.notify.transport import EXACT_URL, ExactTransport
 MAX_BODY_BYTES = 16 * 1024
 _ACTED_ON = ("retry-after", "webhook-delivery")
 _DETAIL_LENGTH = 300
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*(?:://|%3a%2f%2f)\S*", re.IGNORECASE)
 # The first that fits: the classes overlap.
 _KINDS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], ErrorKind], ...] = (
     (TimeoutError, ErrorKind.TIMEOUT),
@@ -132,8 +134,12 @@ def _kind(error: Exception) -> ErrorKind:
 
 
 def _detail(error: Exception, deadline_s: float) -> str:
-    """Return the error as one short line; part of it may have been written by the receiver."""
+    """Return the error as one short line; part of it may have been written by the receiver.
+
+    Addresses are left out: what stands behind the host of one may be a secret, and this is logged.
+    """
     text = str(_refusal(error) or error) or f"no complete answer within {deadline_s:g} s"
+    text = _ADDRESS.sub("…", text)
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.split())[:_DETAIL_LENGTH]
 

@@ -20,14 +20,14 @@ def with_few_to_settle(reports: Sequence[Report], *, most: int) -> Sequence[Repo
 
 
 def to_settle(reports: Sequence[Report]) -> list[Report]:
-    """Return the reports that have to be settled, one for each endpoint that is gone."""
+    """Return the reports that have to be settled, in their order, one for each endpoint that is gone."""
     found = {}
     for one in reports:
         if one.outcome.consequence is Consequence.ENDPOINT_GONE:
             found[one.claimed.endpoint_id] = one
         elif one.outcome.consequence:
             found[one.claimed.id] = one
-    return [found[key] for key in sorted(found)]
+    return list(found.values())
 
 
 def settle(session: Session, report: Report) -> bool:

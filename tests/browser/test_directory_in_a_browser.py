@@ -25,6 +25,16 @@ def directory(database: Sessions) -> Iterator[str]:
         yield f"{url}/feeds"
 
 
+def test_a_link_hands_the_address_to_a_reader_of_feeds(directory: str, chromium: Browser) -> None:
+    page = chromium.new_page()
+    page.goto(directory)
+
+    link = page.get_by_role("link", name=VIETNAMESE.subscribe).nth(1)
+
+    expect(link).to_have_attribute("href", f"feed:{ADDRESS}")
+    page.close()
+
+
 def test_a_button_copies_the_address_beside_it(directory: str, chromium: Browser) -> None:
     context = chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()

@@ -14,6 +14,7 @@ from feeds.push import EVERY, load_topics, render_topics, store_pushes
 from publisher.database import Sessions
 from publisher.feed_state import mark_changed
 from publisher.notify.websub.owing import owe_newest
+from publisher.notify.websub.topics import forget_unused
 from publisher.outbox.obligation import Postponed
 from publisher.retract import retract
 from publisher.schema import (
@@ -299,3 +300,63 @@ def test_a_takedown_holds_in_a_feed_that_a_correction_has_just_left(
 
     assert "Phải gỡ" not in read
     assert callbacks.documents() == []
+
+
+def test_in_a_flood_over_many_feeds_subscribers_are_sent_what_is_made(
+    database: Sessions, hub: httpx.Client, callbacks: Callbacks
+) -> None:
+    topics = [f"{BASE_URL}/feeds/tag/so-{number}.atom" for number in range(8)]
+    tags = tuple(f"số {number}" for number in range(8))
+    bring_out(database, 1, tags=tags)
+    with RunningPump(database, BOX):
+        for number, topic in enumerate(topics):
+            subscribe(database, hub, callbacks.url(f"/{number}"), topic=topic)
+        # The feeds change again before every run: there is always a document to make.
+        for number in range(2, 14):
+            bring_out(database, number, tags=tags)
+            with database.begin() as session:
+                session.execute(update(TopicRow).values(changed_at=TopicRow.changed_at - 2 * EVERY))
+            run_once(database)
+
+        eventually(lambda: any(callbacks.documents(f"/{number}") for number in range(8)))
+
+
+def test_what_a_subscriber_is_owed_is_as_old_as_the_newest_document(
+    database: Sessions, hub: httpx.Client, callbacks: Callbacks
+) -> None:
+    callbacks.takes = Reply(status=500)
+    with RunningPump(database, BOX):
+        subscribe(database, hub, callbacks.url())
+        bring_out(database, 1)
+        push(database)
+        eventually(lambda: failed_once(database))
+    last_week = func.now() - timedelta(days=7)
+    with database.begin() as session:
+        session.execute(update(DeliveryRow).values(message_time=last_week))
+
+    bring_out(database, 2)
+    push(database)
+
+    with database() as session:
+        assert session.scalar(select(DeliveryRow.message_time > last_week + timedelta(days=6))) is True
+
+
+def test_a_document_that_was_taken_away_is_made_anew_for_whoever_subscribes(
+    database: Sessions, hub: httpx.Client, callbacks: Callbacks
+) -> None:
+    with RunningPump(database, BOX):
+        subscribe(database, hub, callbacks.url("/first"))
+        assert say(hub, callback=callbacks.url("/late")).status_code == 202
+        eventually(lambda: settled(database))
+    say(hub, callback=callbacks.url("/later"))
+    bring_out(database, 1)
+    push(database)
+    with database.begin() as session:
+        long_ago = func.now() - timedelta(days=1)
+        session.execute(update(TopicRow).values(subscribed_until=long_ago))
+        forget_unused(session)
+
+    with RunningPump(database, BOX):
+        eventually(lambda: subscribed(database) == 3)
+        push(database)
+        eventually(lambda: callbacks.documents("/later"))

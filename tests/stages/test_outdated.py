@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from publisher import outdated
 from publisher.housekeeping import begin_housekeeping, keep_house
 from publisher.ids import new_id
 from publisher.outbox.obligation import Postponed
@@ -92,6 +93,19 @@ def test_what_comes_in_goes_first(session: Session) -> None:
 
     assert again is not None
     assert len(owed(session, "feeds")) == SLICE
+
+
+def test_what_is_stuck_keeps_nothing_waiting(
+    session: Session, old: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outdated, "SLICE", 1)
+    published(session, url="https://news.example/poison")
+    session.execute(update(EventTaskRow).where(EventTaskRow.task == "feeds").values(stuck=True))
+
+    owe_outdated(session)
+
+    waiting = select(EventTaskRow.subject).where(EventTaskRow.task == "feeds", ~EventTaskRow.stuck)
+    assert session.scalars(waiting).all() == [old]
 
 
 @pytest.mark.usefixtures("old")

@@ -278,6 +278,20 @@ NOT_HTTP: dict[str, Behaviour] = {
 }
 
 
+@pytest.mark.parametrize("answer", [b"HTTP/9 lol\r\n\r\n", b"HTTP/1.1 200 OK\r\nx y\r\n\r\n"])
+def test_what_went_wrong_is_told_without_the_address(answer: bytes) -> None:
+    async def scenario() -> Answer:
+        async with receiver(answering(answer)) as it:
+            return await send(
+                f"http://127.0.0.1:{it.port}/hook?hub.topic=https%3A%2F%2Fnews.example%2Fprv_secret"
+            )
+
+    told = asyncio.run(scenario())
+
+    assert told.detail
+    assert "secret" not in told.detail
+
+
 @pytest.mark.parametrize("name", TOO_SLOW)
 def test_a_receiver_that_does_not_finish_is_left_at_the_deadline(name: str) -> None:
     answer, it, took = exchange(TOO_SLOW[name], deadline_s=0.3)

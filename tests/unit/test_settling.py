@@ -1,6 +1,5 @@
 """Answers that mean more than their delivery: few are settled in a turn, so that no lease waits for them."""
 
-from collections import Counter
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -50,4 +49,10 @@ def test_an_endpoint_that_is_gone_is_settled_once_and_every_verification_is() ->
 
     settled = to_settle(reports)
 
-    assert Counter(one.outcome.consequence for one in settled) == {CONFIRMED: 2, GONE: 1}
+    assert [one.outcome.consequence for one in settled] == [GONE, CONFIRMED, CONFIRMED]
+
+
+def test_answers_are_settled_in_the_order_in_which_they_came() -> None:
+    reports = [report(CONFIRMED) for _ in range(5)][::-1]
+
+    assert to_settle(reports) == reports

@@ -48,7 +48,8 @@ def test_fields_that_nobody_knows_are_left_alone() -> None:
         ("1", SHORTEST_LEASE_S),
         ("3600", 3600),
         ("999999999", LONGEST_LEASE_S),
-        ("9" * 20, LONGEST_LEASE_S),
+        ("9" * 5_000, LONGEST_LEASE_S),
+        ("0" * 5_000 + "3600", 3600),
         ("", USUAL_LEASE_S),
     ],
 )
@@ -59,7 +60,7 @@ def test_a_lease_is_kept_within_bounds(wished: str, given: int) -> None:
     assert found.lease_s == given
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "1.5", "ten", "٣", "1e3", " 10", "9" * 21])
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "ten", "٣", "1e3", " 10", "0" * 5_000])
 def test_what_is_no_lease_is_refused(text: str) -> None:
     with pytest.raises(BadForm, match=r"^hub\.lease_seconds: .*expected a whole number of seconds"):
         said(lease_seconds=text)

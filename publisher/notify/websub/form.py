@@ -98,11 +98,13 @@ def _one(fields: Fields, name: str, expected: str) -> str:
 def _lease(text: str) -> int:
     if not text:
         return USUAL_LEASE_S
-    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER and int(text) > 0):
+    digits = text.lstrip("0")
+    if not (text.isascii() and text.isdigit() and digits):
         raise BadForm(
             f"hub.lease_seconds: {text[:50]!r} is no lease; expected a whole number of seconds above 0"
         )
-    return min(max(int(text), SHORTEST_LEASE_S), LONGEST_LEASE_S)
+    wish = LONGEST_LEASE_S if len(digits) > _LONGEST_NUMBER else int(digits)
+    return min(max(wish, SHORTEST_LEASE_S), LONGEST_LEASE_S)
 
 
 def _secret(text: str) -> bytes | None:

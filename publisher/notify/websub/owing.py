@@ -25,7 +25,7 @@ WHERE topic.label_id = :label AND topic.body IS NOT NULL AND endpoint.expires_at
   AND endpoint.id > :after AND endpoint.id <= :last
 ORDER BY endpoint.id FOR KEY SHARE OF endpoint
 ON CONFLICT (id) DO UPDATE SET
-    sequence = excluded.sequence, trigger = 'auto',
+    sequence = excluded.sequence, message_time = excluded.message_time, trigger = 'auto',
     attempts = CASE WHEN delivery.state = 'pending' THEN delivery.attempts ELSE 0 END,
     next_attempt_at = CASE WHEN delivery.state = 'pending' THEN delivery.next_attempt_at ELSE now() END,
     state = 'pending'

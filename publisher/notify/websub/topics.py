@@ -138,11 +138,14 @@ def store_documents(session: Session, documents: Collection[TopicDocument]) -> N
 
 
 def forget_unused(session: Session) -> None:
-    """Take away the documents of topics that nobody is subscribed to, and topics of void tokens."""
+    """Take away the documents of topics that nobody is subscribed to, and topics of void tokens.
+
+    A topic without a document is as old as can be: whoever subscribes gets one that is made anew.
+    """
     nobody = ~exists().where(EndpointRow.topic_id == TopicRow.id)
     session.execute(delete(TopicRow).where(nobody, ~_IS_GOOD))
     over = or_(TopicRow.subscribed_until.is_(None), TopicRow.subscribed_until < func.now())
-    session.execute(update(TopicRow).where(over, TopicRow.body.is_not(None)).values(body=None))
+    session.execute(update(TopicRow).where(over, TopicRow.body.is_not(None)).values(body=None, generation=0))
 
 
 def _keep(session: Session, digest: bytes) -> None:

@@ -21,13 +21,15 @@ class EndpointOut(BaseModel):
     categories: list[str] | None = Field(description="null: articles of all categories, and of none.")
     description: str | None
     enabled: bool
-    disabled_reason: str | None = Field(description="Set while it is disabled: manual, gone.")
+    disabled_reason: str | None = Field(description="Set while disabled: manual, gone, declined, failing.")
     created_at: datetime
     rate_per_s: float | None
     max_in_flight: int | None
     fifo: bool
     timeout_s: float | None
     paused: bool = Field(description="Nothing is sent now: an operator or the receiver wants it so.")
+    failing_since: datetime | None = Field(description="Its first failure since its last success.")
+    tried_again_at: datetime | None = Field(description="It fails so much that it is left alone until then.")
 
     @classmethod
     def of(cls, endpoint: Endpoint, *, at: datetime, **members: object) -> Self:
@@ -39,6 +41,7 @@ class EndpointOut(BaseModel):
                 "event_types": list(endpoint.filter.event_types),
                 "categories": None if categories is None else list(categories),
                 "paused": endpoint.is_paused(at=at),
+                "tried_again_at": endpoint.broken_until if endpoint.is_broken(at=at) else None,
                 **members,
             }
         )
@@ -125,4 +128,4 @@ class DeliveryList(BaseModel):
     next_cursor: str | None
 
 
-_SAME = EndpointOut.model_fields.keys() - {"event_types", "categories", "paused"}
+_SAME = EndpointOut.model_fields.keys() - {"event_types", "categories", "paused", "tried_again_at"}

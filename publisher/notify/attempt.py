@@ -1,13 +1,14 @@
 """One try to deliver: send it, and judge what came of it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
 
 from publisher.notify.claim import Claimed
 from publisher.notify.client import WebhookClient
-from publisher.notify.flush import Report
-from publisher.notify.outcome import Answer, ErrorKind
+from publisher.notify.outcome import Answer, Consequence, ErrorKind
+from publisher.notify.report import Report
 
 TIMEOUT_S = 15.0
 """How long a request may take to an endpoint that does not say."""
@@ -37,6 +38,9 @@ async def attempt(
     ended_at = datetime.now(UTC)
     _log(claimed, answer)
     outcome = claimed.sending.judge(answer, attempts=claimed.attempts + 1, at=ended_at, jitter=jitter)
+    is_given_up = claimed.health is not None and claimed.health.is_given_up(at=ended_at)
+    if is_given_up and not answer.succeeded and outcome.consequence is None:
+        outcome = replace(outcome, consequence=Consequence.ENDPOINT_FAILING)
     return Report(claimed=claimed, answer=answer, outcome=outcome, at=at, ended_at=ended_at)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from publisher.notify.admission import Admission
 from publisher.notify.aside import put_aside
+from publisher.notify.health import Health
 from publisher.notify.looks import Seen, look_along, look_before
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.room import Room
@@ -38,6 +39,9 @@ class Claimed:
         trigger: why this attempt is made: `auto`, `manual` or `replay`.
         max_in_flight: how many requests at a time the endpoint takes; 1 if it keeps an order.
         since: when the shard became ours, on the monotonic clock.
+        breaks: how often the endpoint's circuit opened without closing in between; with any, this is a probe.
+        health: None: it is a subscriber of feeds, who is never given up, since its lease ends by itself.
+        is_question: a subscriber is asked what it wants, which says nothing of what it takes.
     """
 
     id: UUID
@@ -55,6 +59,9 @@ class Claimed:
     rate_per_s: float | None = None
     fifo: bool = False
     since: float = 0.0
+    breaks: int = 0
+    health: Health | None = None
+    is_question: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +196,7 @@ def _sendings(
 
 
 def _claimed(row: Row[Any], lease: Lease, sending: Sending) -> Claimed:
+    is_webhook = row.topic_id is None
     return Claimed(
         id=row.id,
         shard=row.shard,
@@ -205,4 +213,7 @@ def _claimed(row: Row[Any], lease: Lease, sending: Sending) -> Claimed:
         rate_per_s=row.rate_per_s,
         fifo=row.fifo,
         since=lease.since,
+        breaks=row.breaks,
+        health=Health(failing_since=row.failing_since, failed_at=row.failed_at) if is_webhook else None,
+        is_question=not is_webhook and row.id != row.endpoint_id,
     )

@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from publisher.errors import Conflict, NotFound
 from publisher.events import EventType
 from publisher.ids import new_id
+from publisher.notify.disabling import DisabledReason, disable
 from publisher.notify.endpoint_in import EndpointIn, EndpointPatch
 from publisher.notify.endpoint_secrets import add_secret, replace_secret
 from publisher.notify.filters import Filter, filter_hash, filter_of
@@ -27,13 +27,6 @@ _FILTER_MEMBERS = ("event_types", "categories")
 _IS_WEBHOOK = (EndpointRow.deleted_at.is_(None), EndpointRow.topic_id.is_(None))
 
 
-class DisabledReason(StrEnum):
-    """Why an endpoint was disabled."""
-
-    MANUAL = "manual"  # by a client of the API
-    GONE = "gone"  # the receiver answered 410
-
-
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """An endpoint as clients see it; never with its secrets.
@@ -42,6 +35,8 @@ class Endpoint:
         disabled_reason: set exactly when it is not enabled.
         paused_at: since when an operator lets nothing be sent.
         paused_until: the receiver asked for silence until then.
+        failing_since: its first failure since its last success.
+        broken_until: it has failed so much that nothing is tried until then.
     """
 
     id: UUID
@@ -57,6 +52,12 @@ class Endpoint:
     timeout_s: float | None
     paused_at: datetime | None = None
     paused_until: datetime | None = None
+    failing_since: datetime | None = None
+    broken_until: datetime | None = None
+
+    def is_broken(self, *, at: datetime) -> bool:
+        """Return whether its circuit is open."""
+        return self.broken_until is not None and self.broken_until > at
 
     def is_paused(self, *, at: datetime) -> bool:
         """Return whether what is due waits, although it is enabled."""
@@ -132,29 +133,11 @@ def change(session: Session, endpoint_id: UUID, patch: EndpointPatch) -> Endpoin
         setattr(row, name, given[name])
     if given.get("enabled") is True:
         row.enabled, row.disabled_reason, row.disabled_at = True, None, None
+        row.failing_since, row.failed_at, row.breaks, row.broken_until = None, None, 0, None
     session.flush()
     if given.get("enabled") is False:
         disable(session, endpoint_id, DisabledReason.MANUAL)
     return _endpoint(row)
-
-
-def disable(session: Session, endpoint_id: UUID, reason: str) -> bool:
-    """Disable an endpoint, tell of it and hold what waits for it; False if it was disabled before.
-
-    Holds one slice; where more may wait, `stop_waiting` goes on. It locks the endpoint, then deliveries:
-    callers hold no lock on deliveries yet.
-    """
-    disabled = session.scalar(
-        update(EndpointRow)
-        .where(EndpointRow.id == endpoint_id, EndpointRow.enabled, EndpointRow.deleted_at.is_(None))
-        .values(enabled=False, disabled_reason=reason, disabled_at=func.now())
-        .returning(EndpointRow.id)
-    )
-    if disabled is None:
-        return False
-    stop_waiting(session, endpoint_id)
-    emit(session, EventType.ENDPOINT_DISABLED, endpoint_id, {"reason": reason})
-    return True
 
 
 def remove(session: Session, endpoint_id: UUID) -> None:
@@ -241,4 +224,6 @@ def _endpoint(row: EndpointRow) -> Endpoint:
         timeout_s=row.timeout_s,
         paused_at=row.paused_at,
         paused_until=row.paused_until,
+        failing_since=row.failing_since,
+        broken_until=row.broken_until,
     )

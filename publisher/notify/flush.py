@@ -1,35 +1,16 @@
 """Record what came of attempts: many in one transaction, and only while their shards are still ours."""
 
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from publisher.notify.claim import Claimed
-from publisher.notify.outcome import Answer, Outcome
+from publisher.notify.noting import note
+from publisher.notify.report import Report
 from publisher.notify.shards import standing
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Report:
-    """An attempt and what came of it.
-
-    Attributes:
-        at: when it began.
-        ended_at: when it ended; the instants in `outcome` are counted from it.
-    """
-
-    claimed: Claimed
-    answer: Answer
-    outcome: Outcome
-    at: datetime
-    ended_at: datetime
-
 
 # What changed meanwhile stays: a delivery that was cancelled or held while it was in flight is not tried
 # again. But one that arrived has arrived, whatever was decided in that moment. What has become newer since
@@ -68,15 +49,6 @@ SELECT id, delivery_id, endpoint_id, number, trigger, at, url, status, error, du
 FROM report
 ON CONFLICT DO NOTHING
 """)
-_PAUSE = text("""
-WITH wish AS (
-    SELECT * FROM json_to_recordset(CAST(:wishes AS json)) AS wish(endpoint_id uuid, wait_s float8)
-), locked AS (
-    SELECT id FROM endpoint WHERE id IN (SELECT endpoint_id FROM wish) ORDER BY id FOR NO KEY UPDATE
-)
-UPDATE endpoint SET paused_until = greatest(paused_until, now() + wish.wait_s * interval '1 second')
-FROM wish, locked WHERE locked.id = wish.endpoint_id AND endpoint.id = locked.id
-""")
 
 
 def flush(session: Session, reports: Sequence[Report]) -> list[Report]:
@@ -87,8 +59,7 @@ def flush(session: Session, reports: Sequence[Report]) -> list[Report]:
     ours = ours_of(session, reports)
     if not ours:
         return []
-    if pauses := _pauses(ours):
-        session.execute(_PAUSE, {"wishes": _as_json(pauses)})
+    note(session, ours)
     session.execute(_RECORD, {"reports": _as_json([_row(one) for one in ours])})
     return ours
 
@@ -129,16 +100,6 @@ def _row(one: Report) -> dict[str, Any]:
         "state": one.outcome.state,
         "wait_s": (again_at - one.ended_at).total_seconds() if again_at else None,
     }
-
-
-def _pauses(reports: Collection[Report]) -> list[dict[str, Any]]:
-    """Return how long each endpoint that asked for silence is to be left alone; the longest wish counts."""
-    waits: dict[UUID, float] = {}
-    for one in reports:
-        if one.outcome.paused_until is not None:
-            wait_s = (one.outcome.paused_until - one.ended_at).total_seconds()
-            waits[one.claimed.endpoint_id] = max(wait_s, waits.get(one.claimed.endpoint_id, 0.0))
-    return [{"endpoint_id": str(endpoint_id), "wait_s": wait_s} for endpoint_id, wait_s in waits.items()]
 
 
 def _as_json(rows: Sequence[dict[str, Any]]) -> str:

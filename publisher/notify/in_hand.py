@@ -7,10 +7,11 @@ from dataclasses import replace
 from uuid import UUID
 
 from publisher.notify.backlogs import Backlogs
+from publisher.notify.circuits import Circuits
 from publisher.notify.claim import Claim, Claimed
 from publisher.notify.flights import Flights
-from publisher.notify.flush import Report
 from publisher.notify.rates import Rates
+from publisher.notify.report import Report
 from publisher.notify.room import Room
 from publisher.notify.sweep import Sweep
 
@@ -29,6 +30,7 @@ class InHand:
         """
         self._flights = Flights(slots)
         self._rates = Rates()
+        self._circuits = Circuits()
         self._backlogs = Backlogs()
         self._sweep = Sweep()
         self._claimed: dict[UUID, Claimed] = {}
@@ -62,7 +64,7 @@ class InHand:
         empty = [endpoint for endpoint, count in tokens.items() if count < 1]
         return replace(
             room,
-            full=[*room.full, *empty, *self._backlogs.resting],
+            full=[*room.full, *empty, *self._circuits.open, *self._backlogs.resting],
             backlogged=self._backlogs.all,
             tokens=tokens,
             stretches=self._sweep.stretches(shards),
@@ -88,6 +90,16 @@ class InHand:
         for one in found.deliveries:
             self._take_off(one)
 
+    def tidy(self, *, gained: bool) -> None:
+        """Let go of what is old.
+
+        Args:
+            gained: shards are ours now that were not: of their circuits the record knows better.
+        """
+        if gained:
+            self._circuits = Circuits()
+        self._circuits.forget_old()
+
     def _take_off(self, claimed: Claimed) -> None:
         self._claimed[claimed.id] = claimed
         self._flights.begin(claimed)
@@ -103,8 +115,17 @@ class InHand:
         if report is None:
             del self._claimed[claimed.id]
         else:
-            self.reports.append(report)
+            self.reports.append(self._with_news(report))
         return self._flights.end(claimed)
+
+    def _with_news(self, report: Report) -> Report:
+        if report.claimed.is_question:
+            return report
+        health, endpoint = report.claimed.health, report.claimed.endpoint_id
+        has_failed = endpoint in self._circuits or (health is not None and health.failing_since is not None)
+        circuit = self._circuits.ended(report.claimed, report.answer)
+        recovers = report.answer.succeeded and has_failed
+        return replace(report, circuit=circuit, recovers=recovers) if circuit or recovers else report
 
     def forget(self, reports: Sequence[Report]) -> None:
         """Let go of the oldest reports: they are in the record, or another sender's business by now."""

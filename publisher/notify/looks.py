@@ -29,16 +29,20 @@ _OF_DELIVERY = """
     delivery.id, delivery.shard, delivery.endpoint_id, delivery.message_id, delivery.message_time,
     delivery.sequence, delivery.attempts, delivery.trigger, delivery.next_attempt_at
 """
+_MOST_AT_ONCE = f"""
+    CASE WHEN endpoint.fifo OR endpoint.breaks > 0 THEN 1
+    ELSE coalesce(endpoint.max_in_flight, {IN_FLIGHT}) END
+"""
 _OF_ENDPOINT = f"""
     endpoint.url, endpoint.timeout_s, endpoint.rate_per_s, endpoint.fifo, endpoint.enabled,
-    CASE WHEN endpoint.fifo THEN 1 ELSE coalesce(endpoint.max_in_flight, {IN_FLIGHT}) END AS most_at_once,
+    endpoint.breaks, endpoint.failing_since, endpoint.failed_at, {_MOST_AT_ONCE} AS most_at_once,
     endpoint.deleted_at IS NOT NULL AS deleted, endpoint.topic_id,
     endpoint.expires_at > {_NOW} AS is_subscribed
 """
-# Whoever asks for silence may still be asked what it wants: to unsubscribe, for example.
+# Whoever asks for silence, or fails, may still be asked what it wants: to unsubscribe, for example.
 _LISTENS = f"""
     endpoint.paused_at IS NULL AND NOT EXISTS (SELECT FROM pause WHERE task = 'deliver')
-    AND (endpoint.paused_until IS NULL OR endpoint.paused_until <= {_NOW}
+    AND (coalesce(greatest(endpoint.paused_until, endpoint.broken_until), '-infinity') <= {_NOW}
          OR endpoint.topic_id IS NOT NULL AND delivery.id <> endpoint.id)
 """
 # An index range a stretch, so that a long queue in one is never sorted as a whole. `NOT IN` with a subquery:
@@ -94,7 +98,7 @@ CROSS JOIN LATERAL (
      WHERE NOT endpoint.fifo AND endpoint_id = wanted.id AND state = 'pending'
        AND next_attempt_at <= {_NOW} AND id NOT IN (SELECT unnest(:busy))
      ORDER BY next_attempt_at
-     LIMIT greatest(0, coalesce(endpoint.max_in_flight, {IN_FLIGHT}) - wanted.flying))
+     LIMIT greatest(0, {_MOST_AT_ONCE} - wanted.flying))
     UNION ALL
     (SELECT * FROM delivery WHERE endpoint.fifo AND endpoint_id = wanted.id AND state = 'pending'
      ORDER BY message_id LIMIT 1)

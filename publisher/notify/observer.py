@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from publisher.notify.claim import Claimed
-from publisher.notify.flush import Report
 from publisher.notify.in_hand import InHand
+from publisher.notify.report import Report
 from publisher.undisturbed import undisturbed
 
 

@@ -11,6 +11,9 @@ GONE = 410
 """The status with which a receiver says that it wants nothing more, ever."""
 
 
+_DISABLE, _ABORT = "disable", "abort-message"
+
+
 class DeliveryState(StrEnum):
     """Where a delivery stands."""
 
@@ -71,6 +74,8 @@ class Consequence(StrEnum):
     """What an answer means for more than its delivery; done before the attempt is recorded."""
 
     ENDPOINT_GONE = "endpoint_gone"  # the endpoint is disabled, and what waits for it held
+    ENDPOINT_DECLINES = "endpoint_declines"  # the same: its receiver asked for it
+    ENDPOINT_FAILING = "endpoint_failing"  # the same, if it has failed for days
     SUBSCRIPTION_OVER = "subscription_over"  # the subscription ends
     CONFIRMED = "confirmed"  # what a subscriber was asked is what it wants
     DENIED = "denied"  # it was told that its subscription is over, which it is now
@@ -101,14 +106,21 @@ def judge(answer: Answer, *, attempts: int, at: datetime, jitter: float) -> Outc
         at: when this one ended.
         jitter: -1 to 1, drawn anew each time.
 
-    Source: Standard Webhooks 1.0.0, “Deliverability and reliability”.
+    `webhook-delivery: disable` ends all that is sent to the endpoint, `abort-message` the attempts of this
+    message.
+
+    Source: Standard Webhooks 1.0.0, “Deliverability and reliability”; its proposal 291 for the header.
     """
+    wish = answer.headers.get("webhook-delivery", "").strip().lower()
+    consequence = Consequence.ENDPOINT_DECLINES if wish == _DISABLE else None
     if answer.succeeded:
-        return Outcome(state=DeliveryState.SUCCEEDED)
-    if answer.status == GONE:
-        return Outcome(state=DeliveryState.HELD, consequence=Consequence.ENDPOINT_GONE)
+        return Outcome(state=DeliveryState.SUCCEEDED, consequence=consequence)
+    if answer.status == GONE or consequence:
+        return Outcome(state=DeliveryState.HELD, consequence=consequence or Consequence.ENDPOINT_GONE)
     wait = parse_retry_after(answer.headers.get("retry-after"), at=at)
     paused_until = at + wait if wait else None
-    again_at = next_attempt_at(attempts, at=at, jitter=jitter, retry_after=wait)
+    again_at = None
+    if wish != _ABORT:
+        again_at = next_attempt_at(attempts, at=at, jitter=jitter, retry_after=wait)
     state = DeliveryState.PENDING if again_at else DeliveryState.FAILED
     return Outcome(state=state, next_attempt_at=again_at, paused_until=paused_until)

@@ -16,9 +16,10 @@ from publisher.notify.asking import Asking, unhindered
 from publisher.notify.attempt import attempt
 from publisher.notify.claim import Claimed, claim
 from publisher.notify.client import WebhookClient
-from publisher.notify.flush import Report, flush
+from publisher.notify.flush import flush
 from publisher.notify.in_hand import InHand
 from publisher.notify.observer import Harmless, Observer
+from publisher.notify.report import Report
 from publisher.notify.secrets import SecretBox
 from publisher.notify.settling import settle, to_settle, with_few_to_settle
 from publisher.notify.shards import BEAT_S, NOTHING, beat, leave
@@ -120,7 +121,9 @@ class Pump:
             self._holdings = await self._record.ask(
                 partial(beat, me=self.id, in_flight=flying, busy=busy, started=started, before=self._holdings)
             )
-        if self._holdings.leases.keys() - before:
+        gained = self._holdings.leases.keys() - before
+        self._in_hand.tidy(gained=bool(gained))
+        if gained:
             log.info("pump.shards", held=len(self._holdings.leases), draining=len(self._holdings.draining))
             self.wake()
 
@@ -196,7 +199,7 @@ class Pump:
             reports = with_few_to_settle(self._in_hand.reports[:_FLUSH_MOST], most=_SETTLED_MOST)
             for report in to_settle(reports):
                 if await self._record.ask(partial(settle, report=report)):
-                    log.warning("endpoint.gone", endpoint_id=str(report.claimed.endpoint_id))
+                    self._tell_of_end(report)
             recorded = await self._record.ask(lambda session: flush(session, reports))
             self._in_hand.forget(reports)
             self._observer.recorded(recorded, not_ours=len(reports) - len(recorded))
@@ -209,6 +212,10 @@ class Pump:
             failed=len(reports) - succeeded,
             not_ours=len(reports) - len(recorded),
         )
+
+    def _tell_of_end(self, report: Report) -> None:
+        endpoint_id = str(report.claimed.endpoint_id)
+        log.warning("endpoint.disabled", endpoint_id=endpoint_id, reason=report.outcome.consequence)
 
     async def _finish_sending(self) -> None:
         self._more = False

@@ -5,11 +5,18 @@ from itertools import islice
 
 from sqlalchemy.orm import Session
 
-from publisher.notify.endpoints import DisabledReason, disable
-from publisher.notify.flush import Report, ours_of
+from publisher.notify.disabling import DisabledReason, disable, give_up
+from publisher.notify.flush import ours_of
 from publisher.notify.outcome import Consequence
+from publisher.notify.report import Report
 from publisher.notify.websub.ending import end
 from publisher.notify.websub.subscriptions import confirm, end_denied, leave_unconfirmed
+
+_REASONS = {
+    Consequence.ENDPOINT_GONE: DisabledReason.GONE,
+    Consequence.ENDPOINT_DECLINES: DisabledReason.DECLINED,
+}
+_OF_ENDPOINTS = (Consequence.ENDPOINT_GONE, Consequence.ENDPOINT_DECLINES, Consequence.ENDPOINT_FAILING)
 
 
 def with_few_to_settle(reports: Sequence[Report], *, most: int) -> Sequence[Report]:
@@ -23,7 +30,7 @@ def to_settle(reports: Sequence[Report]) -> list[Report]:
     """Return the reports that have to be settled, in their order, one for each endpoint that is gone."""
     found = {}
     for one in reports:
-        if one.outcome.consequence is Consequence.ENDPOINT_GONE:
+        if one.outcome.consequence in _OF_ENDPOINTS:
             found[one.claimed.endpoint_id] = one
         elif one.outcome.consequence:
             found[one.claimed.id] = one
@@ -39,8 +46,10 @@ def settle(session: Session, report: Report) -> bool:
     if not ours_of(session, [report]):
         return False
     match report.outcome.consequence:
-        case Consequence.ENDPOINT_GONE:
-            return disable(session, report.claimed.endpoint_id, DisabledReason.GONE)
+        case Consequence.ENDPOINT_GONE | Consequence.ENDPOINT_DECLINES as wish:
+            return disable(session, report.claimed.endpoint_id, _REASONS[wish])
+        case Consequence.ENDPOINT_FAILING:
+            return give_up(session, report.claimed.endpoint_id)
         case Consequence.CONFIRMED:
             confirm(session, report.claimed.id)
         case Consequence.NOT_CONFIRMED:

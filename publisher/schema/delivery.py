@@ -25,6 +25,10 @@ class EndpointRow(Row):
         shard: 0 to 63; whoever leases it sends to this endpoint, and nobody else does.
         paused_at: since when an operator lets nothing be sent.
         paused_until: the receiver asked for silence until then.
+        failing_since: its first failure since its last success; None: it has not failed since.
+        failed_at: its last failure, or one up to an hour before.
+        breaks: how often its circuit opened without closing in between.
+        broken_until: its circuit is open until then.
         deleted_at: it is gone for everybody but the record of its deliveries.
         topic_id: what it subscribes to (WebSub); None: it is told of events, by webhooks.
         host: of a subscriber's callback.
@@ -51,6 +55,10 @@ class EndpointRow(Row):
     disabled_at: Mapped[datetime | None]
     paused_at: Mapped[datetime | None]
     paused_until: Mapped[datetime | None]
+    failing_since: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+    breaks: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    broken_until: Mapped[datetime | None]
     rate_per_s: Mapped[float | None] = mapped_column(Float)
     max_in_flight: Mapped[int | None]
     fifo: Mapped[bool] = mapped_column(server_default=text("false"))

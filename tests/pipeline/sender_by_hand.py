@@ -11,8 +11,9 @@ from sqlalchemy import func, select, update
 from publisher.database import Sessions
 from publisher.ids import new_id
 from publisher.notify.claim import Claimed, claim
-from publisher.notify.flush import Report, flush
+from publisher.notify.flush import flush
 from publisher.notify.outcome import Answer, DeliveryState
+from publisher.notify.report import Report
 from publisher.notify.room import Room
 from publisher.notify.secrets import SecretBox
 from publisher.notify.shards import beat

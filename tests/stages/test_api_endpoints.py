@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select
 from publisher.access import Scope
 from publisher.database import Sessions
 from publisher.ids import new_id
-from publisher.notify.endpoints import disable
+from publisher.notify.disabling import disable
 from publisher.notify.pausing import pause_endpoint
 from publisher.schema import AttemptRow, DeliveryRow, EndpointRow, EndpointSecretRow, EventRow, MessageRow
 from tests.stages.api_server import Api, running_api

@@ -13,8 +13,9 @@ from publisher.errors import SettingsError
 from publisher.ids import new_id
 from publisher.notify.aside import put_aside
 from publisher.notify.claim import Claim, claim
-from publisher.notify.flush import Report, flush
+from publisher.notify.flush import flush
 from publisher.notify.outcome import Answer, DeliveryState, judge
+from publisher.notify.report import Report
 from publisher.notify.room import Room
 from publisher.notify.secrets import SecretBox
 from publisher.notify.settling import settle

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from publisher.events import EventType
 from publisher.housekeeping import begin_housekeeping
+from publisher.notify.disabling import DisabledReason, disable
 from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import DisabledReason, create, disable, send_test
+from publisher.notify.endpoints import create, send_test
 from publisher.notify.secrets import SecretBox
 from publisher.retract import retract
 from publisher.schema import EventRow, FeedRow, TopicRow

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from publisher.database import Sessions
 from publisher.events import EventType
 from publisher.notify import audience, fan_out
+from publisher.notify.disabling import disable
 from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import create, disable, remove, send_test
+from publisher.notify.endpoints import create, remove, send_test
 from publisher.notify.fan_out import prepare, store_deliveries
 from publisher.notify.happened import load_happened
 from publisher.notify.outcome import DeliveryState

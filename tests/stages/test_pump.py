@@ -18,11 +18,12 @@ from publisher.database import Sessions
 from publisher.events import EventType
 from publisher.notify import pump, shards
 from publisher.notify.claim import Claim, Claimed, claim
-from publisher.notify.endpoints import disable, remove, rotate_secret
-from publisher.notify.flush import Report
+from publisher.notify.disabling import disable
+from publisher.notify.endpoints import remove, rotate_secret
 from publisher.notify.in_hand import InHand
 from publisher.notify.observer import Observer
 from publisher.notify.outcome import DeliveryState
+from publisher.notify.report import Report
 from publisher.notify.schedule import MAX_ATTEMPTS
 from publisher.notify.secrets import show_secret
 from publisher.schema import (

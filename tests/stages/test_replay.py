@@ -16,8 +16,9 @@ from publisher.article import ArticleStatus
 from publisher.errors import Conflict, NotFound
 from publisher.ids import new_id
 from publisher.notify.deliveries import Attempt, newest_deliveries
+from publisher.notify.disabling import disable
 from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import create, disable, read, remove, shard_of
+from publisher.notify.endpoints import create, read, remove, shard_of
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.replay import Replayable, Window, replay
 from publisher.notify.replay_in import ReplayIn

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from publisher.notify.flush import Report
 from publisher.notify.in_hand import InHand
 from publisher.notify.observer import Observer
 from publisher.notify.outcome import DeliveryState
+from publisher.notify.report import Report
 from workers.metrics.steps import LATENCY_S
 
 _ATTEMPT_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60)
@@ -45,6 +45,11 @@ class SenderMeters(Observer):
         self._ended = Counter(
             "publisher_deliveries_ended", "Deliveries that came to an end.", ["state"], registry=registry
         )
+        self._broken = Counter(
+            "publisher_circuits_opened",
+            "Endpoints that failed so much that they are left alone.",
+            registry=registry,
+        )
         self._in_flight = Gauge("publisher_sender_in_flight", "Requests in flight.", registry=registry)
         self._unrecorded = Gauge(
             "publisher_sender_unrecorded", "Attempts that wait to be recorded.", registry=registry
@@ -76,6 +81,7 @@ class SenderMeters(Observer):
     def recorded(self, reports: Sequence[Report], *, not_ours: int) -> None:
         """Count what came to an end with these reports, and what was not ours."""
         self._not_ours.inc(not_ours)
+        self._broken.inc(sum(one.circuit is not None and one.circuit.breaks > 0 for one in reports))
         for state in _FINAL:
             ended = sum(one.outcome.state is state for one in reports)
             if ended:

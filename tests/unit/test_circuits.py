@@ -1,0 +1,127 @@
+"""Circuit breakers: who does nothing but fail is left alone, longer each time, and asked by one request."""
+
+from uuid import UUID
+
+import pytest
+
+from publisher.ids import new_id
+from publisher.notify.circuits import FIRST_S, LONGEST_S, UNANSWERED, WINDOW_S, Circuit, Circuits
+from publisher.notify.claim import Claimed
+from publisher.notify.outcome import Answer, ErrorKind
+from publisher.notify.webhook import Webhook
+from tests.clock import Clock
+
+TAKEN, REFUSED = Answer(status=204), Answer(status=500)
+UNREACHED = Answer(error=ErrorKind.CONNECT)
+OPENS = Circuit(breaks=1, open_s=FIRST_S)
+ENDPOINT = new_id()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def circuits(clock: Clock) -> Circuits:
+    return Circuits(clock=clock)
+
+
+def request(*, breaks: int = 0, endpoint: UUID = ENDPOINT) -> Claimed:
+    """Return a delivery; with `breaks` it is a probe."""
+    identifier = new_id()
+    return Claimed(
+        id=identifier,
+        shard=0,
+        token=1,
+        endpoint_id=endpoint,
+        message_id=identifier,
+        sequence=None,
+        attempts=0,
+        trigger="auto",
+        url="https://reader.example/hook",
+        timeout_s=None,
+        max_in_flight=10,
+        sending=Webhook(message_id=identifier, sequence=None, body=b"", secrets=()),
+        breaks=breaks,
+    )
+
+
+def ends(circuits: Circuits, *answers: Answer) -> list[Circuit | None]:
+    """Let requests end; return what became of the circuit each time."""
+    return [circuits.ended(request(), answer) for answer in answers]
+
+
+def test_a_circuit_opens_when_most_of_ten_requests_failed(circuits: Circuits) -> None:
+    answers = [REFUSED] * 6 + [TAKEN] * 3
+
+    assert ends(circuits, *answers) == [None] * 9
+    assert ends(circuits, REFUSED) == [OPENS]
+    assert list(circuits.open) == [ENDPOINT]
+
+
+def test_a_circuit_stays_closed_when_a_good_part_succeeds(circuits: Circuits) -> None:
+    assert ends(circuits, *[REFUSED, TAKEN] * 50) == [None] * 100
+
+
+def test_a_circuit_opens_when_several_in_a_row_brought_no_answer(circuits: Circuits) -> None:
+    nearly = [UNREACHED] * (UNANSWERED - 1)
+
+    assert ends(circuits, *nearly, REFUSED, *nearly) == [None] * (2 * UNANSWERED - 1)
+    assert ends(circuits, UNREACHED) == [OPENS]
+
+
+def test_what_is_long_ago_does_not_count(circuits: Circuits, clock: Clock) -> None:
+    ends(circuits, *[REFUSED] * 9)
+    clock.now = WINDOW_S
+
+    assert ends(circuits, *[REFUSED] * 9) == [None] * 9
+    assert ends(circuits, REFUSED) == [OPENS]
+
+
+@pytest.mark.parametrize("answer", [Answer(status=410), Answer(status=429, headers={"retry-after": "5"})])
+def test_whoever_says_what_it_wants_is_not_broken(circuits: Circuits, answer: Answer) -> None:
+    assert ends(circuits, *[answer] * 50) == [None] * 50
+
+
+def test_what_comes_in_late_changes_nothing_while_it_is_open(circuits: Circuits) -> None:
+    ends(circuits, *[UNREACHED] * UNANSWERED)
+
+    assert ends(circuits, TAKEN, UNREACHED, REFUSED) == [None] * 3
+
+
+def test_it_is_open_for_twice_as_long_each_time_but_never_for_more_than_an_hour(
+    circuits: Circuits, clock: Clock
+) -> None:
+    ends(circuits, *[UNREACHED] * UNANSWERED)
+    lasted = []
+    for breaks in range(1, 12):
+        clock.now += LONGEST_S + 1
+        assert list(circuits.open) == []
+        again = circuits.ended(request(breaks=breaks), REFUSED)
+        assert again is not None
+        assert again.breaks == breaks + 1
+        lasted.append(again.open_s)
+
+    assert lasted == [60, 120, 240, 480, 960, 1920, *[LONGEST_S] * 5]
+
+
+def test_a_probe_that_succeeds_closes_it_whoever_opened_it(circuits: Circuits) -> None:
+    assert circuits.ended(request(breaks=3), TAKEN) == Circuit()
+    assert ends(circuits, *[REFUSED] * 9) == [None] * 9
+
+
+def test_endpoints_do_not_break_each_other(circuits: Circuits) -> None:
+    for _ in range(9):
+        circuits.ended(request(), REFUSED)
+
+    assert circuits.ended(request(endpoint=new_id()), REFUSED) is None
+
+
+def test_what_has_not_failed_lately_is_forgotten(circuits: Circuits, clock: Clock) -> None:
+    ends(circuits, REFUSED)
+    clock.now = WINDOW_S
+
+    circuits.forget_old()
+
+    assert ENDPOINT not in circuits

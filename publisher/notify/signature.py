@@ -19,7 +19,12 @@ def sign(secrets: Sequence[bytes], *, message_id: str, timestamp: int, body: byt
         message_id: as sent in `webhook-id`; without a full stop, which parts what is signed.
         timestamp: of this attempt, in seconds since 1970, as sent in `webhook-timestamp`.
         body: exactly the bytes that are sent.
+
+    Raises:
+        ValueError: when the id has a full stop: what is signed could then be read in two ways.
     """
+    if "." in message_id:
+        raise ValueError(f"{message_id}: expected an id without a full stop")
     return " ".join(_signature(secret, message_id, timestamp, body) for secret in secrets)
 
 
@@ -31,6 +36,8 @@ def verify(secret: bytes, *, headers: Mapping[str, str], body: bytes, at: int) -
         at: the receiver's clock, in seconds since 1970.
     """
     message_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if "." in message_id:
+        return False
     if not (message_id and timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
         return False
     if abs(at - int(timestamp)) > _TOLERANCE.total_seconds():

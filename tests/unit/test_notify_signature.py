@@ -107,3 +107,15 @@ def test_another_version_of_the_signature_is_passed_over() -> None:
     assert not verify(
         secret, headers=sent | {"webhook-signature": ed25519}, body=VECTOR["body"], at=VECTOR["timestamp"]
     )
+
+
+def test_an_id_with_a_full_stop_is_neither_signed_nor_believed() -> None:
+    secret = new_secret()
+    with pytest.raises(ValueError, match=r"^msg_1\.2: expected an id without a full stop$"):
+        sign([secret], message_id="msg_1.2", timestamp=NOW, body=b"{}")
+    # The same bytes are signed: 1.2.3.{} as the id 1 at the time 2, or as the id 1.2 at the time 3.
+    sent = headers(
+        f"msg_1.{NOW}", NOW, sign([secret], message_id="msg_1", timestamp=NOW, body=b"%d.{}" % NOW)
+    )
+
+    assert not verify(secret, headers=sent, body=b"{}", at=NOW)

@@ -24,7 +24,7 @@ from publisher.api.endpoint_out import (
 )
 from publisher.api.idempotency import Once, idempotent
 from publisher.api.json_body import json_request
-from publisher.api.model_body import empty_body, model_body
+from publisher.api.model_body import empty_body, model_body, optional_body
 from publisher.api.parameters import Paged, api_router, id_of_path, trace_of
 from publisher.notify.deliveries import newest_deliveries
 from publisher.notify.endpoint_in import EndpointIn, EndpointPatch, Reach
@@ -33,6 +33,7 @@ from publisher.notify.message import message_name
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.replay import replay
 from publisher.notify.replay_in import ReplayIn
+from publisher.notify.secret_in import RotationIn
 from publisher.notify.secrets import show_secret
 from publisher.notify.waiting import SLICE, stop_waiting
 
@@ -82,17 +83,24 @@ def _add_registering(router: APIRouter, context: ApiContext) -> None:
 def _add_rotating(router: APIRouter, context: ApiContext) -> None:
     writer = needs(context, Scope.ENDPOINTS_WRITE)
 
-    @router.post(f"{_ONE}/rotate-secret", response_model=SecretOut, summary="Make a new secret")
+    @router.post(
+        f"{_ONE}/rotate-secret",
+        response_model=SecretOut,
+        openapi_extra=json_request(RotationIn, required=False),
+        summary="Replace the secret",
+    )
     def rotate(
         endpoint_id: str,
         once: Annotated[Once, idempotent(context, writer)],
-        _: Annotated[None, empty_body()],
+        wanted: Annotated[RotationIn, optional_body(RotationIn)],
     ) -> Response:
-        """For 24 hours every request carries signatures by the old secret, too."""
+        """For 24 hours, or `overlap_s`, every request carries signatures by the old secret, too."""
         identifier = id_of_path(endpoint_id, _KIND)
 
         def work(session: Session) -> Answer:
-            secret, expire_at = rotate_secret(session, identifier, box=context.box, at=datetime.now(UTC))
+            secret, expire_at = rotate_secret(
+                session, identifier, box=context.box, at=datetime.now(UTC), wanted=wanted.rotation
+            )
             shown = SecretOut(secret=show_secret(secret), old_secrets_expire_at=expire_at)
             return Answer.of(200, shown)
 

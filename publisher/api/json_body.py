@@ -56,12 +56,14 @@ async def read_body(request: Request) -> bytes:
         raise Refused(Problem(status=408, detail=detail, headers={"Connection": "close"})) from None
 
 
-def json_request(model: type[BaseModel], *, media_type: str = JSON, description: str = "") -> dict[str, Any]:
+def json_request(
+    model: type[BaseModel], *, media_type: str = JSON, description: str = "", required: bool = True
+) -> dict[str, Any]:
     """Return `openapi_extra=` of a route whose body is this model; `docs.py` moves its `$defs`."""
     schema = model.model_json_schema(ref_template=f"{_SCHEMAS}{{model}}")
     models = {**schema.pop("$defs", {}), model.__name__: schema}
     content = {media_type: {"schema": {"$ref": _SCHEMAS + model.__name__, "$defs": models}}}
-    return {"requestBody": {"required": True, "description": description, "content": content}}
+    return {"requestBody": {"required": required, "description": description, "content": content}}
 
 
 def parse_json(body: bytes) -> Any:

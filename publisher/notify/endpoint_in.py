@@ -9,6 +9,7 @@ from publisher.field_problems import expected
 from publisher.notify.addresses import Lookup, Network
 from publisher.notify.destination import check_name, check_url
 from publisher.notify.filters import PATTERNS, Filter, category_slug
+from publisher.notify.secret_in import GivenSecret
 from publisher.text import clean, clean_line
 
 _MAX_CATEGORY = 100
@@ -54,8 +55,8 @@ _InFlight = Annotated[int, Field(ge=1, le=100, description="Requests at a time a
 _Timeout = Annotated[float, Field(ge=1, le=30, description="Seconds that a request may take.")]
 
 
-class EndpointIn(BaseModel):
-    """An endpoint to be made."""
+class _EndpointMembers(BaseModel):
+    """What is said of an endpoint when it is made, and may be changed later."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -80,6 +81,12 @@ class EndpointIn(BaseModel):
     fifo: bool = Field(default=False, description="Whether to send one after the other, in order.")
     timeout_s: _Timeout | None = None
 
+
+class EndpointIn(_EndpointMembers):
+    """An endpoint to be made."""
+
+    secret: GivenSecret | None = Field(default=None, repr=False)
+
     @property
     def filter(self) -> Filter:
         """What the endpoint is told of."""
@@ -93,7 +100,7 @@ def _without_defaults(schema: dict[str, Any]) -> None:
         member.pop("default", None)
 
 
-class EndpointPatch(EndpointIn):
+class EndpointPatch(_EndpointMembers):
     """What is to change of an endpoint; members that are left out stay as they are."""
 
     model_config = ConfigDict(json_schema_extra=_without_defaults)

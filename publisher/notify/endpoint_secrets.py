@@ -1,7 +1,8 @@
-"""Which secrets sign an endpoint's webhooks: the newest, and older ones for a day."""
+"""Which secrets sign an endpoint's webhooks: the newest, and older ones for as long as a rotation says."""
 
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from publisher.notify.secrets import SecretBox, new_secret
 from publisher.schema import EndpointSecretRow
 
 OVERLAP = timedelta(hours=24)
-"""How long an old secret still signs after a new one was made."""
+"""How long an old secret still signs after a new one was made, unless it is said otherwise."""
 
 MAX_LIVE = 10
 """Every request carries a signature by each live secret."""
@@ -24,9 +25,25 @@ _SAMPLE = 100
 log = structlog.get_logger("publisher.endpoint_secrets")
 
 
-def add_secret(session: Session, endpoint_id: UUID, box: SecretBox) -> bytes:
-    """Make a secret, store it encrypted, and return it."""
-    secret = new_secret()
+@dataclass(frozen=True, kw_only=True)
+class Rotation:
+    """How a secret is to be replaced.
+
+    Attributes:
+        secret: the new one; None: one that is made here.
+        overlap: how long those before it still sign; none of them for longer than it would have anyway.
+    """
+
+    secret: bytes | None = field(default=None, repr=False)
+    overlap: timedelta = OVERLAP
+
+
+USUAL = Rotation()
+
+
+def add_secret(session: Session, endpoint_id: UUID, box: SecretBox, *, given: bytes | None = None) -> bytes:
+    """Store a secret encrypted, and return it: the one that was given, or a new one."""
+    secret = new_secret() if given is None else given
     session.add(
         EndpointSecretRow(
             id=new_id(),
@@ -40,22 +57,24 @@ def add_secret(session: Session, endpoint_id: UUID, box: SecretBox) -> bytes:
 
 
 def replace_secret(
-    session: Session, endpoint_id: UUID, *, box: SecretBox, at: datetime
+    session: Session, endpoint_id: UUID, *, box: SecretBox, at: datetime, wanted: Rotation = USUAL
 ) -> tuple[bytes, datetime]:
-    """Make a new secret; return it and when the older ones stop signing. The endpoint's row is locked.
+    """Add a secret; return it and when the older ones stop signing. The endpoint's row is locked.
 
     Raises:
-        Conflict: when ten are live already.
+        Conflict: when ten are live already, or the new one is among them.
     """
     mine = EndpointSecretRow.endpoint_id == endpoint_id
+    expire_at = at + wanted.overlap
+    if wanted.secret in _live(session, [endpoint_id], box=box, at=at).get(endpoint_id, ()):
+        raise Conflict(f"secret: is live at endpoint {endpoint_id} already, expected another one")
+    lasts = EndpointSecretRow.expires_at.is_(None) | (EndpointSecretRow.expires_at > expire_at)
+    session.execute(update(EndpointSecretRow).where(mine, lasts).values(expires_at=expire_at))
     session.execute(delete(EndpointSecretRow).where(mine, EndpointSecretRow.expires_at <= at))
     live = session.scalar(select(func.count()).select_from(EndpointSecretRow).where(mine)) or 0
     if live >= MAX_LIVE:
         raise Conflict(f"endpoint {endpoint_id}: has {MAX_LIVE} live secrets; wait until one expires")
-    expire_at = at + OVERLAP
-    current = mine & EndpointSecretRow.expires_at.is_(None)
-    session.execute(update(EndpointSecretRow).where(current).values(expires_at=expire_at))
-    return add_secret(session, endpoint_id, box), expire_at
+    return add_secret(session, endpoint_id, box, given=wanted.secret), expire_at
 
 
 def live_secrets(
@@ -71,15 +90,7 @@ def live_secrets(
     """
     if not endpoint_ids:
         return {}
-    rows = session.execute(
-        select(EndpointSecretRow.endpoint_id, EndpointSecretRow.encrypted)
-        .where(
-            EndpointSecretRow.endpoint_id.in_(endpoint_ids),
-            or_(EndpointSecretRow.expires_at.is_(None), EndpointSecretRow.expires_at > at),
-        )
-        .order_by(EndpointSecretRow.id.desc())
-    )
-    found = _decrypted(rows, box)
+    found = _live(session, endpoint_ids, box=box, at=at)
     if found and not any(found.values()):
         refuse_key(session, box)
     for endpoint_id, secrets in found.items():
@@ -104,6 +115,20 @@ def refuse_key(session: Session, box: SecretBox) -> None:
         raise SettingsError(
             "PUBLISHER_SECRET_KEY: is not the key that the stored endpoint secrets were encrypted with"
         )
+
+
+def _live(
+    session: Session, endpoint_ids: Collection[UUID], *, box: SecretBox, at: datetime
+) -> dict[UUID, tuple[bytes, ...]]:
+    rows = session.execute(
+        select(EndpointSecretRow.endpoint_id, EndpointSecretRow.encrypted)
+        .where(
+            EndpointSecretRow.endpoint_id.in_(endpoint_ids),
+            or_(EndpointSecretRow.expires_at.is_(None), EndpointSecretRow.expires_at > at),
+        )
+        .order_by(EndpointSecretRow.id.desc())
+    )
+    return _decrypted(rows, box)
 
 
 def _decrypted(rows: Iterable[Row[UUID, bytes]], box: SecretBox) -> dict[UUID, tuple[bytes, ...]]:

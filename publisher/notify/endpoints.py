@@ -13,7 +13,7 @@ from publisher.events import EventType
 from publisher.ids import new_id
 from publisher.notify.disabling import DisabledReason, disable
 from publisher.notify.endpoint_in import EndpointIn, EndpointPatch
-from publisher.notify.endpoint_secrets import add_secret, replace_secret
+from publisher.notify.endpoint_secrets import USUAL, Rotation, add_secret, replace_secret
 from publisher.notify.filters import Filter, filter_hash, filter_of
 from publisher.notify.secrets import SecretBox
 from publisher.notify.waiting import stop_waiting
@@ -96,7 +96,7 @@ def create(
     row.shard = shard_of(row.id)
     session.add(row)
     session.flush()
-    return _endpoint(row), add_secret(session, row.id, box)
+    return _endpoint(row), add_secret(session, row.id, box, given=wanted.secret)
 
 
 def read(session: Session, endpoint_id: UUID) -> Endpoint:
@@ -168,16 +168,16 @@ def send_test(session: Session, endpoint_id: UUID, *, traceparent: str | None = 
 
 
 def rotate_secret(
-    session: Session, endpoint_id: UUID, *, box: SecretBox, at: datetime
+    session: Session, endpoint_id: UUID, *, box: SecretBox, at: datetime, wanted: Rotation = USUAL
 ) -> tuple[bytes, datetime]:
-    """Make a new secret; return it and when the older ones stop signing.
+    """Sign with another secret from now on; return it and when the older ones stop signing.
 
     Raises:
         NotFound: when there is none, or it was deleted.
-        Conflict: when too many secrets are live already.
+        Conflict: when too many secrets are live already, or the new one is among them.
     """
     locked(session, endpoint_id)
-    return replace_secret(session, endpoint_id, box=box, at=at)
+    return replace_secret(session, endpoint_id, box=box, at=at, wanted=wanted)
 
 
 def require_enabled(row: EndpointRow) -> None:

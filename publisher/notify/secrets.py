@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from publisher.errors import InvalidInput, SettingsError
 
-_PREFIX = "whsec_"
+SECRET_PREFIX = "whsec_"
 _SECRET_BYTES = 32
 _SHORTEST, _LONGEST = 24, 64
 _KEY_CHARACTERS = 16
@@ -27,7 +27,7 @@ def new_secret() -> bytes:
 
 def show_secret(secret: bytes) -> str:
     """Return the secret as receivers configure it: `whsec_` and standard base64."""
-    return _PREFIX + base64.b64encode(secret).decode()
+    return SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
 def parse_secret(text: str, *, pointer: str = "/secret") -> bytes:
@@ -38,7 +38,7 @@ def parse_secret(text: str, *, pointer: str = "/secret") -> bytes:
 
     Source: Standard Webhooks 1.0.0, “Signature scheme”.
     """
-    encoded = text.removeprefix(_PREFIX).rstrip("=")
+    encoded = text.removeprefix(SECRET_PREFIX).rstrip("=")
     try:
         secret = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except (binascii.Error, ValueError) as error:

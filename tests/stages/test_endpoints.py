@@ -16,7 +16,7 @@ from publisher.errors import Conflict, InvalidInput, NotFound, SettingsError
 from publisher.ids import new_id
 from publisher.notify import waiting
 from publisher.notify.endpoint_in import EndpointIn, EndpointPatch, Reach
-from publisher.notify.endpoint_secrets import MAX_LIVE, OVERLAP, live_secrets
+from publisher.notify.endpoint_secrets import MAX_LIVE, OVERLAP, Rotation, live_secrets
 from publisher.notify.endpoints import (
     SHARDS,
     change,
@@ -216,6 +216,107 @@ def test_secrets_do_not_pile_up(database: Sessions) -> None:
 
         with pytest.raises(Conflict, match="10 live secrets"):
             rotate_secret(session, endpoint_id, box=BOX, at=AT)
+
+
+def test_a_secret_of_ones_own_is_kept_as_any_other(database: Sessions) -> None:
+    own, next_own = bytes(range(24)), bytes(range(64))
+    with database.begin() as session:
+        endpoint, shown = create(
+            session, EndpointIn.model_validate({"url": URL, "secret": show_secret(own)}), box=BOX
+        )
+        rotated, _ = rotate_secret(session, endpoint.id, box=BOX, at=AT, wanted=Rotation(secret=next_own))
+
+    with database() as session:
+        assert {endpoint.id: (next_own, own)} == live_secrets(session, [endpoint.id], box=BOX, at=AT)
+    assert (own, next_own) == (shown, rotated)
+
+
+def test_secrets_are_not_shown_where_values_are_printed() -> None:
+    own = bytes(range(24))
+    wanted = EndpointIn.model_validate({"url": URL, "secret": show_secret(own)})
+
+    for printed in (repr(wanted), str(wanted), repr(Rotation(secret=own))):
+        assert repr(own) not in printed
+        assert show_secret(own) not in printed
+
+
+@pytest.mark.parametrize("overlap", [timedelta(0), timedelta(seconds=1), timedelta(days=7)])
+def test_a_rotation_says_how_long_the_old_secrets_sign(database: Sessions, overlap: timedelta) -> None:
+    with database.begin() as session:
+        endpoint, old = create(session, EndpointIn(url=URL), box=BOX)
+        new, expire_at = rotate_secret(session, endpoint.id, box=BOX, at=AT, wanted=Rotation(overlap=overlap))
+
+    with database() as session:
+        last = live_secrets(session, [endpoint.id], box=BOX, at=AT + overlap - timedelta(microseconds=1))
+        after = live_secrets(session, [endpoint.id], box=BOX, at=AT + overlap)
+    assert AT + overlap == expire_at
+    assert last == {endpoint.id: (new, old) if overlap else (new,)}
+    assert after == {endpoint.id: (new,)}
+
+
+def test_a_short_overlap_holds_for_all_that_came_before(database: Sessions) -> None:
+    with database.begin() as session:
+        endpoint, first = create(session, EndpointIn(url=URL), box=BOX)
+        second, _ = rotate_secret(session, endpoint.id, box=BOX, at=AT, wanted=Rotation(overlap=OVERLAP))
+        hour = timedelta(hours=1)
+        third, _ = rotate_secret(session, endpoint.id, box=BOX, at=AT, wanted=Rotation(overlap=hour))
+
+    with database() as session:
+        during = live_secrets(session, [endpoint.id], box=BOX, at=AT)
+        after = live_secrets(session, [endpoint.id], box=BOX, at=AT + hour)
+    assert {endpoint.id: (third, second, first)} == during
+    assert {endpoint.id: (third,)} == after
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_live_secret_is_not_made_the_new_one(database: Sessions, which: int) -> None:
+    with database.begin() as session:
+        endpoint, old = create(session, EndpointIn(url=URL), box=BOX)
+        new, _ = rotate_secret(session, endpoint.id, box=BOX, at=AT)
+    live = (new, old)
+
+    with database.begin() as session, pytest.raises(Conflict, match=r"^secret: is live") as caught:
+        rotate_secret(session, endpoint.id, box=BOX, at=AT, wanted=Rotation(secret=live[which]))
+
+    assert show_secret(live[which]) not in str(caught.value)
+    with database.begin() as session:
+        assert {endpoint.id: live} == live_secrets(session, [endpoint.id], box=BOX, at=AT)
+        # What has expired may come back.
+        back, _ = rotate_secret(session, endpoint.id, box=BOX, at=AT + OVERLAP, wanted=Rotation(secret=old))
+        assert {endpoint.id: (back, new)} == live_secrets(session, [endpoint.id], box=BOX, at=AT + OVERLAP)
+
+
+def test_without_an_overlap_ten_live_secrets_become_one(database: Sessions) -> None:
+    endpoint_id = made(database)
+    with database.begin() as session:
+        for _ in range(MAX_LIVE - 1):
+            rotate_secret(session, endpoint_id, box=BOX, at=AT)
+
+        new, _ = rotate_secret(session, endpoint_id, box=BOX, at=AT, wanted=Rotation(overlap=timedelta(0)))
+
+        assert {endpoint_id: (new,)} == live_secrets(session, [endpoint_id], box=BOX, at=AT)
+
+
+def test_rotations_at_once_leave_one_current_secret_and_lose_none(database: Sessions) -> None:
+    with database.begin() as session:
+        endpoint, first = create(session, EndpointIn(url=URL), box=BOX)
+
+    def rotate(_: int) -> bytes | None:
+        try:
+            with database.begin() as session:
+                return rotate_secret(session, endpoint.id, box=BOX, at=AT)[0]
+        except Conflict:
+            return None
+
+    with ThreadPoolExecutor(12) as pool:
+        done = [secret for secret in pool.map(rotate, range(12)) if secret]
+
+    with database() as session:
+        current = EndpointSecretRow.expires_at.is_(None)
+        assert session.scalar(select(func.count()).where(current)) == 1
+        (live,) = live_secrets(session, [endpoint.id], box=BOX, at=AT).values()
+    assert len(done) == MAX_LIVE - 1
+    assert {first, *done} == set(live)
 
 
 def test_the_newest_come_first_page_by_page(database: Sessions) -> None:

@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from publisher.errors import SettingsError
 from publisher.kept_days import KeptDays
+from publisher.secret_keys import SecretKeys
 from publisher.server_urls import PostgresUrl, RedisUrl
 from publisher.setting_names import slips, warn_of_slips
 from publisher.text import clean_line
@@ -64,6 +65,9 @@ class Settings(BaseSettings):
     )
     secret_key: str | None = Field(
         None, min_length=16, description="Encrypts webhook secrets; at least 16 characters; never lose it."
+    )
+    old_secret_keys: Annotated[SecretKeys, NoDecode] = Field(
+        (), description="Earlier values of secret_key, comma-separated or a JSON list: they still decrypt."
     )
     allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="CIDRs, comma-separated, that endpoints may lie in besides public addresses."

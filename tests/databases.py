@@ -47,7 +47,7 @@ def empty(engine: Engine) -> None:
         connection.execute(text("INSERT INTO shard_lease (shard) SELECT generate_series(0, 63)"))
 
 
-def until_somebody_waits(sessions: Sessions) -> None:
+def until_somebody_waits(sessions: Sessions, *, within_s: float = 10.0) -> None:
     """Return once a transaction waits for a lock in this database."""
 
     def waiting() -> int:
@@ -55,4 +55,4 @@ def until_somebody_waits(sessions: Sessions) -> None:
         with sessions() as session:
             return session.scalar(text(_WAITING)) or 0
 
-    eventually(waiting)
+    eventually(waiting, within_s=within_s)

@@ -13,6 +13,7 @@ from workers.commands import (
     pausing,
     processes,
     pruning,
+    secrets,
     up,
 )
 from workers.commands.ending import run_and_exit
@@ -35,6 +36,7 @@ for command in (
     cli.command()(command)
 cli.add_typer(keys.key)
 cli.add_typer(feeds.feed)
+cli.add_typer(secrets.secret)
 
 
 @cli.command()

@@ -1,5 +1,6 @@
 """Everything on one machine, as `up` and `demo` run it: servers, tables, the four processes, the note."""
 
+import json
 import os
 import sys
 import time
@@ -87,7 +88,7 @@ def start_machine(plan: Plan, held: ExitStack, *, tell: Callable[[str], None]) -
     port = choose_port(plan.port, held)
     url = f"http://{HOST}:{port}"
     servers, addresses = _start_servers(settings, held, tell)
-    known = {**plan.overrides, **addresses, "data": str(data), **_derived(settings, url)}
+    known = {**plan.overrides, **addresses, "data": str(data), **derived_settings(settings, url)}
     settings = load_settings(**known)
     tell("Preparing the database")
     factory = _prepare_database(settings, held)
@@ -128,9 +129,15 @@ def _start_servers(
     return {_TITLES[name]: server for name, server in servers.items()}, addresses
 
 
-def _derived(settings: Settings, url: str) -> dict[str, str]:
+def derived_settings(settings: Settings, url: str) -> dict[str, str]:
+    """Return what all processes, and commands that find the system, have to agree on, the keys among it.
+
+    Args:
+        url: where the web process answers here.
+    """
     return {
         "secret_key": settings.secret_key or secret(settings.data / "secret.key"),
+        "old_secret_keys": json.dumps(settings.old_secret_keys),
         "base_url": settings.base_url if "base_url" in settings.model_fields_set else url,
     }
 

@@ -77,7 +77,7 @@ class PumpThread:
         pump = Pump(
             sessions(engine, self._app.routes),
             client,
-            SecretBox(settings.require("secret_key")),
+            SecretBox.of(settings),
             observer=TracedAttempts(spans, self._app.attempts) if spans else self._app.attempts,
         )
         try:
@@ -137,6 +137,6 @@ def install_pump(app: PublisherApp) -> None:
     Raises:
         SettingsError: when a setting that sending needs is missing.
     """
-    SecretBox(app.settings.require("secret_key"))
+    SecretBox.of(app.settings)
     app.settings.require("database_url")
     app.steps["worker"].add(PumpStep)

@@ -70,7 +70,7 @@ def create_app(
         settings=settings,
         sessions=sessions,
         keys=KeyRing(sessions),
-        box=SecretBox(settings.require("secret_key")),
+        box=SecretBox.of(settings),
         on_accepted=meters.accepted,
     )
     app = _routed(context, store, shelf)

@@ -21,6 +21,7 @@ from publisher.api.answer import Answer
 from publisher.api.context import ApiContext
 from publisher.api.json_body import read_body
 from publisher.api.problems import Problem, Refused
+from publisher.encrypted import answer_owner
 from publisher.housekeeping import ANSWERS_KEPT
 from publisher.schema import IdempotencyRow
 
@@ -52,7 +53,7 @@ class Attempt:
     @property
     def owner(self) -> bytes:
         """What the stored answer is encrypted for."""
-        return self.api_key_id.bytes + self.key.encode()
+        return answer_owner(self.api_key_id, self.key)
 
 
 class Once:

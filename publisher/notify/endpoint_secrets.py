@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from publisher.errors import Conflict, SettingsError
 from publisher.ids import new_id
-from publisher.notify.secrets import SecretBox, new_secret
+from publisher.notify.secrets import WRONG_KEY, SecretBox, new_secret
 from publisher.schema import EndpointSecretRow
 
 OVERLAP = timedelta(hours=24)
@@ -112,9 +112,7 @@ def refuse_key(session: Session, box: SecretBox) -> None:
     )
     sample = _decrypted(session.execute(newest), box)
     if len(sample) > 1 and not any(sample.values()):
-        raise SettingsError(
-            "PUBLISHER_SECRET_KEY: is not the key that the stored endpoint secrets were encrypted with"
-        )
+        raise SettingsError(WRONG_KEY)
 
 
 def _live(

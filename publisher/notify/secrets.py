@@ -3,6 +3,9 @@
 import base64
 import binascii
 import os
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -10,6 +13,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from publisher.errors import InvalidInput, SettingsError
+from publisher.settings import Settings
+
+WRONG_KEY = (
+    "PUBLISHER_SECRET_KEY: is not the key that the stored endpoint secrets were encrypted with,"
+    " nor is one of PUBLISHER_OLD_SECRET_KEYS"
+)
+"""What is said when no key opens what is stored."""
 
 SECRET_PREFIX = "whsec_"
 _SECRET_BYTES = 32
@@ -49,19 +59,38 @@ def parse_secret(text: str, *, pointer: str = "/secret") -> bytes:
     return secret
 
 
+class KeyAge(StrEnum):
+    """Which of the keys opens what is stored."""
+
+    CURRENT = "current"  # PUBLISHER_SECRET_KEY
+    OLD = "old"  # one of PUBLISHER_OLD_SECRET_KEYS
+    UNKNOWN = "unknown"  # none
+
+
 class SecretBox:
     """Encrypts secrets for the record with a key derived from PUBLISHER_SECRET_KEY (AES-256-GCM)."""
 
-    def __init__(self, key: str) -> None:
-        """Derive the key.
+    def __init__(self, key: str, *, old: Sequence[str] = ()) -> None:
+        """Derive the keys.
+
+        Args:
+            key: encrypts, and decrypts.
+            old: only decrypt what was encrypted with them before.
 
         Raises:
-            SettingsError: when the setting has fewer than 16 characters.
+            SettingsError: when one has fewer than 16 characters.
         """
-        if len(key) < _KEY_CHARACTERS:
-            raise SettingsError(f"PUBLISHER_SECRET_KEY: must have at least {_KEY_CHARACTERS} characters")
-        derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"publisher endpoint secrets")
-        self._cipher = AESGCM(derive.derive(key.encode("utf-8", "surrogatepass")))
+        self._current = _cipher("PUBLISHER_SECRET_KEY", key)
+        self._ciphers = (self._current, *(_cipher("PUBLISHER_OLD_SECRET_KEYS", one) for one in old))
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the box of the settings.
+
+        Raises:
+            SettingsError: when PUBLISHER_SECRET_KEY is not set.
+        """
+        return cls(settings.require("secret_key"), old=settings.old_secret_keys)
 
     def encrypt(self, secret: bytes, *, owner: bytes) -> bytes:
         """Return what may be stored.
@@ -70,19 +99,39 @@ class SecretBox:
             owner: the id of the endpoint; what was encrypted for one endpoint does not open for another.
         """
         nonce = os.urandom(_NONCE_BYTES)
-        return _FORMAT + nonce + self._cipher.encrypt(nonce, secret, _FORMAT + owner)
+        return _FORMAT + nonce + self._current.encrypt(nonce, secret, _FORMAT + owner)
 
     def decrypt(self, stored: bytes, *, owner: bytes) -> bytes:
         """Return the secret that `encrypt` was given.
 
         Raises:
-            SettingsError: when it was encrypted with another key or for another owner, or was changed since.
+            SettingsError: when no key opens it, it was encrypted for another owner, or was changed since.
         """
-        form, nonce, sealed = stored[:1], stored[1 : 1 + _NONCE_BYTES], stored[1 + _NONCE_BYTES :]
-        try:
-            # The form is part of what is authenticated: an unknown one fails like a wrong key.
-            return self._cipher.decrypt(nonce, sealed, form + owner)
-        except (InvalidTag, ValueError) as error:  # ValueError: cut off inside the nonce
-            raise SettingsError(
-                "PUBLISHER_SECRET_KEY: is not the key that the stored endpoint secrets were encrypted with"
-            ) from error
+        for cipher in self._ciphers:
+            secret = _opened(cipher, stored, owner)
+            if secret is not None:
+                return secret
+        raise SettingsError(WRONG_KEY)
+
+    def age(self, stored: bytes, *, owner: bytes) -> KeyAge:
+        """Return which key is needed to decrypt it."""
+        for cipher in self._ciphers:
+            if _opened(cipher, stored, owner) is not None:
+                return KeyAge.CURRENT if cipher is self._current else KeyAge.OLD
+        return KeyAge.UNKNOWN
+
+
+def _cipher(name: str, key: str) -> AESGCM:
+    if len(key) < _KEY_CHARACTERS:
+        raise SettingsError(f"{name}: must have at least {_KEY_CHARACTERS} characters")
+    derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"publisher endpoint secrets")
+    return AESGCM(derive.derive(key.encode("utf-8", "surrogatepass")))
+
+
+def _opened(cipher: AESGCM, stored: bytes, owner: bytes) -> bytes | None:
+    form, nonce, sealed = stored[:1], stored[1 : 1 + _NONCE_BYTES], stored[1 + _NONCE_BYTES :]
+    try:
+        # The form is part of what is authenticated: an unknown one fails like a wrong key.
+        return cipher.decrypt(nonce, sealed, form + owner)
+    except (InvalidTag, ValueError):  # ValueError: cut off inside the nonce
+        return None

@@ -10,11 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from publisher.errors import InvalidInput, SettingsError
+from publisher.settings import load_settings
 from tests.waiting import eventually
+from workers.commands.starting import settings_of
 from workers.demo.samples import EXAMPLES, read_samples
 from workers.documents import Reading
 from workers.embedded import Program
+from workers.machine import derived_settings
 from workers.ports import HOST, choose_port
+from workers.running import write_running
 from workers.supervisor import LARGEST_LOG_BYTES, Supervisor, keep_short
 
 READING = Reading(zone=ZoneInfo("Asia/Ho_Chi_Minh"), limit=2_000_000)
@@ -121,6 +125,21 @@ def test_two_that_start_at_the_same_moment_get_two_ports() -> None:
         second = choose_port(None, held)
 
     assert first != second
+
+
+def test_commands_that_find_a_running_system_know_all_of_its_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    old_keys = ("a key, with a comma", "the oldest key of all")
+    settings = load_settings(data=tmp_path, old_secret_keys=old_keys)
+    derived = derived_settings(settings, f"http://{HOST}:8000")
+
+    write_running(tmp_path, {"database_url": "postgresql://nobody@127.0.0.1:1/none", **derived})
+
+    found = settings_of(tmp_path)
+    assert found.old_secret_keys == old_keys
+    assert found.secret_key == (tmp_path / "secret.key").read_text().strip()
 
 
 def test_the_examples_are_articles() -> None:

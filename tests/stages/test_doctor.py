@@ -13,6 +13,7 @@ from sqlalchemy import text, update
 from publisher.database import Sessions
 from publisher.events import EventType
 from publisher.ids import new_id
+from publisher.notify.secrets import SecretBox
 from publisher.notify.shards import beat
 from publisher.outbox.emit import emit
 from publisher.partitions import prepare_partitions
@@ -142,6 +143,31 @@ def test_a_key_that_opens_no_secret_is_a_problem(
 
     levels = [level(found, "secret key") for found in (right, wrong, none)]
     assert levels == [Level.OK, Level.PROBLEM, Level.WARNING]
+
+
+def test_secrets_that_need_an_old_key_are_counted(
+    doctor: Doctor, publisher: Publisher, database: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Subscribers(database).subscribe()
+    monkeypatch.setenv("PUBLISHER_SECRET_KEY", "the key that comes after it")
+    monkeypatch.setenv("PUBLISHER_OLD_SECRET_KEYS", KEY)
+    _, before = doctor()
+    publisher("secret", "reencrypt")
+    _, after = doctor()
+
+    assert [level(found, "secret key") for found in (before, after)] == [Level.WARNING, Level.OK]
+    assert before["secret key"][0]["found"].startswith("1 of 1 stored secrets need one of PUBLISHER_OLD")
+    assert before["secret key"][0]["action"] == "`publisher secret reencrypt`"
+
+
+def test_secrets_that_no_key_opens_are_named(doctor: Doctor, database: Sessions) -> None:
+    Subscribers(database).subscribe()
+    lost = Subscribers(database, box=SecretBox("a key that nobody has any more")).subscribe()
+
+    _, found = doctor()
+
+    assert level(found, "secret key") == Level.WARNING
+    assert str(lost) in found["secret key"][0]["found"]
 
 
 def test_a_transaction_that_stays_open_is_named(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.errors import InvalidInput, SettingsError
-from publisher.notify.secrets import SecretBox, new_secret, parse_secret, show_secret
+from publisher.notify.secrets import KeyAge, SecretBox, new_secret, parse_secret, show_secret
 
 OWNER = b"0190a8c1-0000-7000-8000-000000000001"
 
@@ -85,6 +85,33 @@ def test_a_changed_or_shortened_record_opens_nothing(data: st.DataObject) -> Non
             box.decrypt(record, owner=OWNER)
 
 
+def test_old_keys_decrypt_and_the_newest_encrypts() -> None:
+    oldest, old, new = (
+        SecretBox("the oldest key of all"),
+        SecretBox("the key of last year"),
+        "the key of today",
+    )
+    box = SecretBox(new, old=["the key of last year", "the oldest key of all"])
+    secret = new_secret()
+
+    for each, age in ((oldest, KeyAge.OLD), (old, KeyAge.OLD), (box, KeyAge.CURRENT)):
+        stored = each.encrypt(secret, owner=OWNER)
+        assert (box.decrypt(stored, owner=OWNER), box.age(stored, owner=OWNER)) == (secret, age)
+        assert box.age(stored, owner=b"another") is KeyAge.UNKNOWN
+    assert SecretBox(new).decrypt(box.encrypt(secret, owner=OWNER), owner=OWNER) == secret
+
+
+def test_what_no_key_opens_names_both_settings() -> None:
+    stored = SecretBox("the oldest key of all").encrypt(new_secret(), owner=OWNER)
+    box = SecretBox("the key of today", old=["the key of last year"])
+
+    assert box.age(stored, owner=OWNER) is KeyAge.UNKNOWN
+    with pytest.raises(SettingsError, match=r"^PUBLISHER_SECRET_KEY: .*PUBLISHER_OLD_SECRET_KEYS$"):
+        box.decrypt(stored, owner=OWNER)
+
+
 def test_a_short_key_is_refused() -> None:
-    with pytest.raises(SettingsError, match="at least 16 characters"):
+    with pytest.raises(SettingsError, match=r"^PUBLISHER_SECRET_KEY: must have at least 16 characters"):
         SecretBox("too short")
+    with pytest.raises(SettingsError, match=r"^PUBLISHER_OLD_SECRET_KEYS: must have at least 16 characters"):
+        SecretBox("long enough to be one", old=["too short"])

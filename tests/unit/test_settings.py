@@ -151,3 +151,39 @@ def test_the_memory_of_workers_may_be_limited_or_not(megabytes: int) -> None:
 def test_less_memory_than_a_worker_takes_from_the_start_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"^PUBLISHER_WORKER_MEMORY_MB: expected 256 or more, or 0"):
         load_settings(worker_memory_mb=100)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", ()),
+        (" , ", ()),
+        ("the key of last year", ("the key of last year",)),
+        ("the key of last year, the oldest key of all,", ("the key of last year", "the oldest key of all")),
+        (
+            '["a key, with a comma", " and with spaces around "]',
+            ("a key, with a comma", " and with spaces around "),
+        ),
+        ("[]", ()),
+    ],
+)
+def test_old_secret_keys_are_parted_by_commas_or_a_json_list(
+    given: str, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUBLISHER_OLD_SECRET_KEYS", given)
+
+    assert load_settings().old_secret_keys == expected
+
+
+@pytest.mark.parametrize(
+    "given", ["too short", "the key of last year,too short", "[the key of last year", '["too short"]', "[1]"]
+)
+def test_what_is_no_list_of_keys_is_refused_by_name_and_not_repeated(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUBLISHER_OLD_SECRET_KEYS", given)
+
+    with pytest.raises(SettingsError, match=r"^PUBLISHER_OLD_SECRET_KEYS: ") as caught:
+        load_settings()
+    assert "short" not in str(caught.value)
+    assert "last year" not in str(caught.value)

@@ -132,7 +132,7 @@ def _check_database(settings: Settings, kind: Kind, *, processes: int) -> None:
     if kind is Kind.SENDER:
         listening = {Kind.LISTEN: 1}
         with sessions(engine, app.routes).begin() as session:
-            refuse_key(session, SecretBox(settings.require("secret_key")))
+            refuse_key(session, SecretBox.of(settings))
     warn_of_database(engine, settings, {kind: processes, **listening})
     engine.dispose()
 

@@ -15,11 +15,11 @@ from workers.doctor.machine import check_disks, check_names, check_versions
 from workers.doctor.postgres import (
     check_clock,
     check_connections,
-    check_secret_key,
     check_server,
     check_transactions,
 )
 from workers.doctor.redis import check_redis
+from workers.doctor.secrets import check_secret_key
 from workers.doctor.tables import check_cleaning, check_days, check_schema, check_size
 from workers.doctor.work import check_pauses, check_processes, check_stages, check_workers
 from workers.overview import overview

@@ -1,21 +1,16 @@
-"""Checks of PostgreSQL as a server: its version, schema, connections, clock, open transactions, secrets."""
+"""Checks of PostgreSQL as a server: its version, schema, connections, clock, open transactions."""
 
 import os
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
 
 from publisher.errors import SettingsError
-from publisher.notify.secrets import SecretBox
-from publisher.schema import EndpointSecretRow
 from publisher.settings import Settings
-from workers.doctor.finding import Finding, judged, ok, problem, warning
+from workers.doctor.finding import Finding, judged, ok, problem
 from workers.surroundings.crowding import crowd
 from workers.surroundings.database_concerns import database_clock, long_transactions
 from workers.surroundings.postgres import refuse_server
-
-_SAMPLE = 5
 
 
 def check_server(connection: Connection) -> Iterator[Finding]:
@@ -50,31 +45,3 @@ def check_transactions(connection: Connection) -> Iterator[Finding]:
     """Look for transactions that stay open."""
     concerns = [one.as_concern() for one in long_transactions(connection)]
     yield from judged("transactions", concerns, "none is older than a minute")
-
-
-def check_secret_key(session: Session, settings: Settings) -> Iterator[Finding]:
-    """See whether what is stored can be read with the key."""
-    newest = select(EndpointSecretRow.endpoint_id, EndpointSecretRow.encrypted)
-    rows = session.execute(newest.order_by(EndpointSecretRow.id.desc()).limit(_SAMPLE)).all()
-    if settings.secret_key is None:
-        yield warning(
-            "secret key", "PUBLISHER_SECRET_KEY is not set here", "ask where `publisher sender` runs, too"
-        )
-    elif not rows:
-        yield ok("secret key", "is set; no endpoint has a secret yet")
-    elif any(_opens(SecretBox(settings.secret_key), row.encrypted, row.endpoint_id.bytes) for row in rows):
-        yield ok("secret key", "opens the secrets of endpoints")
-    else:
-        yield problem(
-            "secret key",
-            "PUBLISHER_SECRET_KEY opens none of the newest secrets of endpoints",
-            "set the key that they were stored with; without it, rotate the secret of every endpoint",
-        )
-
-
-def _opens(box: SecretBox, encrypted: bytes, owner: bytes) -> bool:
-    try:
-        box.decrypt(encrypted, owner=owner)
-    except SettingsError:
-        return False
-    return True

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 
 import aiohttp
@@ -17,6 +18,7 @@ from aiohttp.connector import AddrInfoType, Connection
 from aiohttp.tracing import Trace
 
 from publisher.notify.addresses import Lookup, Network, is_allowed_address
+from publisher.notify.informational import FewInformational
 
 _RESOLVER_THREADS = 64
 _DNS_CACHE_S = 10
@@ -61,6 +63,8 @@ class GuardedConnector(aiohttp.TCPConnector):
             socket_factory=self._guarded_socket,
         )
         self._allowed = tuple(allowed)
+        handler: type[ResponseHandler] = FewInformational
+        self._factory = partial(handler, loop=self._loop)
 
     def _guarded_socket(self, addr_info: AddrInfoType) -> socket.socket:
         """Return a socket for one connect attempt: the last check, and the only one of literals."""

@@ -257,7 +257,6 @@ TOO_SLOW: dict[str, Behaviour] = {
     "silence": for_ever(b"", pause_s=60),
     "headers byte by byte": answering(*(bytes([byte]) for byte in OK * 100), pause_s=0.05),
     "headers without end": for_ever(b"x-a: b\r\n", after=b"HTTP/1.1 200 OK\r\n", pause_s=0.05),
-    "informational answers without end": for_ever(b"HTTP/1.1 102 Processing\r\n\r\n", pause_s=0.01),
     "body byte by byte": for_ever(
         b"x", after=b"HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n", pause_s=0.05
     ),
@@ -274,6 +273,8 @@ NOT_HTTP: dict[str, Behaviour] = {
     "a huge status line": answering(b"HTTP/1.1 200 " + b"O" * 1_000_000 + b"\r\n\r\n"),
     "a length that is none": answering(b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n"),
     "two lengths": answering(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx"),
+    "informational answers without end": for_ever(b"HTTP/1.1 102 Processing\r\n\r\n" * 1000),
+    "slow informational answers": for_ever(b"HTTP/1.1 103 Early Hints\r\nx: y\r\n\r\n", pause_s=0.01),
     "NUL in a header": answering(b"HTTP/1.1 200 OK\r\nx: a\x00b\r\n\r\n"),
 }
 

@@ -78,10 +78,14 @@ class AttemptOut(BaseModel):
     number: int
     trigger: str = Field(description="auto, manual or replay.")
     at: datetime
-    status: int | None
-    error: str | None = Field(description="Why no status came back.")
+    url: str = Field(description="Where it was sent.")
+    status: int | None = Field(description="null: not even the head of an answer came.")
+    error: str | None = Field(description="What kept the answer from being complete; its status counts.")
     duration_ms: int
     address: str | None
+    response_headers: dict[str, str] | None = Field(
+        description="Names in lower case, the first 16 kB; cookies and credentials without their values."
+    )
     response_body: str | None = Field(description="The first 16 kB.")
 
 

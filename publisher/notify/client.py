@@ -4,8 +4,9 @@ import asyncio
 import re
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import aiohttp
@@ -14,11 +15,11 @@ import httpx
 from publisher.notify.addresses import Lookup, Network, addresses_of
 from publisher.notify.connections import GuardedConnector, GuardedResolver, RefusedAddress, Way, way
 from publisher.notify.outcome import Answer, ErrorKind
+from publisher.notify.response_headers import response_headers
 from publisher.notify.sending import Request
 from publisher.notify.transport import EXACT_URL, ExactTransport
 
 MAX_BODY_BYTES = 16 * 1024
-_ACTED_ON = ("retry-after", "webhook-delivery")
 _DETAIL_LENGTH = 300
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*(?:://|%3a%2f%2f)\S*", re.IGNORECASE)
 # The first that fits: the classes overlap.
@@ -32,6 +33,15 @@ _KINDS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], ErrorKind], .
     (ValueError, ErrorKind.BAD_URL),
     (aiohttp.ClientError, ErrorKind.PROTOCOL),
 )
+
+
+@dataclass(kw_only=True)
+class _Heard:
+    """What has come of an answer so far; the status stays None until its head is there."""
+
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytearray = field(default_factory=bytearray)
 
 
 class WebhookClient:
@@ -76,22 +86,20 @@ class WebhookClient:
             request: its URL is one that `check_url` accepted.
             deadline_s: for everything from the look-up of the name to the last byte of the answer.
         """
-        started, taken = time.monotonic(), Way()
+        started, taken, heard = time.monotonic(), Way(), _Heard()
         way.set(taken)
+        problem: Exception | None = None
         try:
             async with asyncio.timeout(deadline_s):
-                response, received = await self._exchange(request)
+                await self._exchange(request, heard)
         except (aiohttp.ClientError, httpx.InvalidURL, OSError, ValueError) as error:
-            return Answer(
-                error=_kind(error),
-                detail=_detail(error, deadline_s),
-                address=taken.address,
-                duration_ms=_ms_since(started),
-            )
+            problem = error
         return Answer(
-            status=response.status_code,
-            headers={name: response.headers[name] for name in _ACTED_ON if name in response.headers},
-            body=received,
+            status=heard.status,
+            error=None if problem is None else _kind(problem),
+            detail="" if problem is None else _detail(problem, deadline_s),
+            headers=heard.headers,
+            body=bytes(heard.body[:MAX_BODY_BYTES]),
             address=taken.address,
             duration_ms=_ms_since(started),
         )
@@ -101,7 +109,7 @@ class WebhookClient:
         await self._session.close()
         await self._resolver.close()
 
-    async def _exchange(self, asked: Request) -> tuple[httpx.Response, bytes]:
+    async def _exchange(self, asked: Request, heard: _Heard) -> None:
         request = httpx.Request(
             asked.method,
             _parsed(asked.url),
@@ -112,14 +120,13 @@ class WebhookClient:
         # The transport itself and no AsyncClient around it: there are no cookies to keep, no redirects to
         # follow, no logins to renew, and without those layers one core sends half as much again.
         response = await self._transport.handle_async_request(request)
-        received = bytearray()
         assert isinstance(response.stream, httpx.AsyncByteStream)
         async with aclosing(response):
+            heard.status, heard.headers = response.status_code, response_headers(response.headers.raw)
             async for chunk in response.stream:
-                received += chunk
-                if len(received) >= MAX_BODY_BYTES:
-                    break
-        return response, bytes(received[:MAX_BODY_BYTES])
+                heard.body += chunk
+                if len(heard.body) >= MAX_BODY_BYTES:
+                    return
 
 
 @lru_cache(maxsize=4096)

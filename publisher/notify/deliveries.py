@@ -1,6 +1,6 @@
 """What was sent to an endpoint, what is to be sent, and how every attempt ended."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,18 +18,23 @@ class Attempt:
 
     Attributes:
         trigger: `auto`, `manual` or `replay`.
-        error: why no status came back; None if one did.
+        url: the one that was used.
+        status: None if not even the head of an answer came.
+        error: what kept the answer from being complete; None if it is.
         address: the one connected to; None if it did not come to that.
+        response_headers: by their names in lower case, the first 16 kB; None without an answer.
         response_body: its first 16 kB.
     """
 
     number: int
     trigger: str
     at: datetime
+    url: str
     status: int | None
     error: str | None
     duration_ms: int
     address: str | None
+    response_headers: Mapping[str, str] | None
     response_body: str | None
 
 
@@ -128,10 +133,12 @@ def _attempts(session: Session, delivery_ids: Sequence[UUID]) -> dict[UUID, list
                 number=row.number,
                 trigger=row.trigger,
                 at=row.at,
+                url=row.url,
                 status=row.status,
                 error=row.error,
                 duration_ms=row.duration_ms,
                 address=row.address,
+                response_headers=row.response_headers,
                 response_body=row.response_body,
             )
         )

@@ -79,7 +79,7 @@ def ours_of(session: Session, reports: Sequence[Report]) -> list[Report]:
 
 
 def _row(one: Report) -> dict[str, Any]:
-    claimed, answer = one.claimed, one.answer
+    claimed, answer, keeps = one.claimed, one.answer, one.claimed.sending.keeps_answer
     again_at = one.outcome.next_attempt_at
     return {
         # The same when it is recorded again: a commit may have come through although its answer got lost.
@@ -95,8 +95,8 @@ def _row(one: Report) -> dict[str, Any]:
         "error": answer.error,
         "duration_ms": answer.duration_ms,
         "address": answer.address,
-        "response_headers": dict(answer.headers) or None,
-        "response_body": answer.text if claimed.sending.keeps_answer else None,
+        "response_headers": answer.headers if keeps and answer.status is not None else None,
+        "response_body": answer.text if keeps else None,
         "state": one.outcome.state,
         "wait_s": (again_at - one.ended_at).total_seconds() if again_at else None,
     }

@@ -25,7 +25,7 @@ class DeliveryState(StrEnum):
 
 
 class ErrorKind(StrEnum):
-    """Why an attempt brought no complete answer."""
+    """Why an attempt brought no complete answer: none at all, or only the beginning of one."""
 
     REFUSED_ADDRESS = "refused_address"  # ours to refuse: private, reserved; nothing was sent
     BAD_URL = "bad_url"  # cannot be requested at all; nothing was sent
@@ -41,12 +41,15 @@ class ErrorKind(StrEnum):
 class Answer:
     """What one attempt brought: a status, or the reason why there is none.
 
+    A status says what the receiver has decided, and counts as soon as the head of its answer is there: who
+    then hangs up, or does not finish by the deadline, only leaves us with less of a body.
+
     Attributes:
-        status: of the complete answer; None if there is an error.
-        error: None if there is a status.
+        status: None if not even the head of an answer came.
+        error: what kept the answer from being complete; None if it is.
         detail: the error as one sentence for the operator; empty without an error.
-        headers: those that we act on (`retry-after`, `webhook-delivery`), names in lower case.
-        body: the first 16 kB of it, never decompressed.
+        headers: names in lower case; what we act on (`retry-after`, `webhook-delivery`) is always among them.
+        body: the first 16 kB of it, as far as they came, never decompressed.
         address: the one connected to, or tried last; None if it did not come to that.
         duration_ms: from the look-up of the name to the last byte read.
     """

@@ -162,7 +162,9 @@ class AttemptRow(Row):
 
     Attributes:
         trigger: `auto`, `manual` or `replay`.
-        error: the kind of failure when no status came back.
+        status: None if not even the head of an answer came.
+        error: what kept the answer from being complete.
+        response_headers: by their names in lower case, the first 16 kB; see `notify/response_headers.py`.
         response_body: its first 16 kB.
     """
 

@@ -54,7 +54,8 @@ class Callbacks:
         after_s = 0.5 if asked["hub.mode"] == self.thinks_about else 0.0
         challenge = asked.get("hub.challenge", "").encode()
         body = received.path.encode() if self.echoes else challenge
-        return Reply(status=200 if self.says_yes else 404, body=body, after_s=after_s)
+        headers = {"x-echo": received.path} if self.echoes else {}
+        return Reply(status=200 if self.says_yes else 404, headers=headers, body=body, after_s=after_s)
 
 
 def _query(received: Received) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from ipaddress import ip_network
 from types import TracebackType
 from typing import Self
@@ -9,6 +10,7 @@ from typing import Self
 import uvloop
 
 from publisher.database import Sessions
+from publisher.notify.addresses import Network
 from publisher.notify.client import WebhookClient
 from publisher.notify.flights import most_in_flight
 from publisher.notify.observer import Observer
@@ -28,11 +30,13 @@ class RunningPump:
         *,
         drain_s: float = 10.0,
         observer: Observer | None = None,
+        allowed: Sequence[Network] = _LOOPBACK,
     ) -> None:
         self._sessions = sessions
         self._box = box
         self._drain_s = drain_s
         self._observer = observer
+        self._allowed = allowed
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._main, name="pump")
 
@@ -64,7 +68,7 @@ class RunningPump:
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        client = WebhookClient(allowed=_LOOPBACK, connections=most_in_flight(SLOTS))
+        client = WebhookClient(allowed=self._allowed, connections=most_in_flight(SLOTS))
         pump = Pump(self._sessions, client, self._box, drain_s=self._drain_s, observer=self._observer)
         self.id = pump.id
         self._running = asyncio.create_task(pump.run(self._stop))

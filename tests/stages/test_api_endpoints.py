@@ -478,6 +478,7 @@ def test_deliveries_are_shown_with_their_attempts(client: httpx.Client, database
                 status=503,
                 duration_ms=812,
                 address="93.184.216.34",
+                response_headers={"server": "nginx", "via": "a, b"},
                 response_body="später",
             )
         )
@@ -488,10 +489,12 @@ def test_deliveries_are_shown_with_their_attempts(client: httpx.Client, database
         "number": 1,
         "trigger": "auto",
         "at": "2026-05-04T03:02:01Z",
+        "url": URL,
         "status": 503,
         "error": None,
         "duration_ms": 812,
         "address": "93.184.216.34",
+        "response_headers": {"server": "nginx", "via": "a, b"},
         "response_body": "später",
     }
     delivery = {

@@ -5,9 +5,11 @@ import gzip
 import socket
 import ssl
 import struct
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
@@ -21,6 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from publisher.notify.client import MAX_BODY_BYTES, WebhookClient
 from publisher.notify.outcome import Answer, ErrorKind
+from publisher.notify.response_headers import MAX_HEADERS_BYTES
 from publisher.notify.sending import Request
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -213,6 +216,19 @@ def test_a_proxy_in_the_environment_has_no_effect(monkeypatch: pytest.MonkeyPatc
     assert proxied == 0
 
 
+@pytest.mark.parametrize("value", ["a\r\nx-more: b", "a\nb", "a\rb", "a\x00b"])
+def test_a_header_with_a_line_break_is_not_sent(value: str) -> None:
+    async def scenario() -> tuple[Answer, Receiver]:
+        async with receiver(answering(OK)) as it, client() as made:
+            request = Request(url=it.url(), headers={"publisher-sequence": value})
+            return await made.send(request, deadline_s=DEADLINE_S), it
+
+    answer, it = asyncio.run(scenario())
+
+    assert (answer.status, answer.error) == (None, ErrorKind.BAD_URL)
+    assert it.requests == []
+
+
 def test_what_a_netrc_file_holds_is_not_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -222,12 +238,28 @@ def test_what_a_netrc_file_holds_is_not_sent(monkeypatch: pytest.MonkeyPatch, tm
     assert b"authorization" not in it.requests[0].lower()
 
 
-def test_the_headers_that_we_act_on_come_back_and_no_others() -> None:
-    head = b"HTTP/1.1 429 Slow\r\nRetry-After: 120\r\nWebhook-Delivery: disable\r\nX: y\r\n"
+def test_the_headers_of_the_answer_come_back() -> None:
+    head = b"HTTP/1.1 429 Slow\r\nRetry-After: 120\r\nX: y\r\nSet-Cookie: a=b\r\nX: \xffz\r\n"
 
     answer, _, _ = exchange(answering(head, b"content-length: 0\r\n\r\n"))
 
-    assert answer.headers == {"retry-after": "120", "webhook-delivery": "disable"}
+    assert answer.headers == {
+        "retry-after": "120",
+        "x": "y, \ufffdz",
+        "set-cookie": "(not kept)",
+        "content-length": "0",
+    }
+
+
+def test_of_many_long_headers_16_kb_are_kept_and_what_we_act_on() -> None:
+    long = b"".join(b"x-%d: %s\r\n" % (number, b"v" * 8_000) for number in range(100))
+    last = b"webhook-delivery: disable\r\ncontent-length: 2\r\n\r\nok"
+
+    answer, _, _ = exchange(answering(b"HTTP/1.1 200 OK\r\n", long, last))
+
+    assert (answer.status, answer.body) == (200, b"ok")
+    assert answer.headers["webhook-delivery"] == "disable"
+    assert sum(len(name) + len(value) for name, value in answer.headers.items()) == MAX_HEADERS_BYTES
 
 
 def test_informational_answers_are_passed_over() -> None:
@@ -252,11 +284,13 @@ def test_a_receiver_that_would_change_the_protocol_is_left() -> None:
     assert (answer.status, answer.succeeded) == (101, False)
 
 
-# Receivers that never finish, or answer what is no answer: (behaviour, what is reported).
+# Receivers that do not come to a status, or not to an end after it, or that answer what is no answer.
 TOO_SLOW: dict[str, Behaviour] = {
     "silence": for_ever(b"", pause_s=60),
     "headers byte by byte": answering(*(bytes([byte]) for byte in OK * 100), pause_s=0.05),
     "headers without end": for_ever(b"x-a: b\r\n", after=b"HTTP/1.1 200 OK\r\n", pause_s=0.05),
+}
+DRIPPING: dict[str, Behaviour] = {
     "body byte by byte": for_ever(
         b"x", after=b"HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n", pause_s=0.05
     ),
@@ -305,6 +339,17 @@ def test_a_receiver_that_does_not_finish_is_left_at_the_deadline(name: str) -> N
     assert it.opened == 1
 
 
+@pytest.mark.parametrize("name", DRIPPING)
+def test_a_status_counts_although_the_body_does_not_end_by_the_deadline(name: str) -> None:
+    answer, it, took = exchange(DRIPPING[name], deadline_s=0.3)
+
+    assert (answer.status, answer.succeeded, answer.error) == (200, True, ErrorKind.TIMEOUT)
+    assert answer.body.strip(b"x") == b""
+    assert answer.detail == "no complete answer within 0.3 s"
+    assert took < 0.3 + GRACE_S
+    assert it.opened == 1
+
+
 @pytest.mark.parametrize("name", NOT_HTTP)
 def test_what_is_not_http_is_an_error_at_once(name: str) -> None:
     answer, _, took = exchange(NOT_HTTP[name])
@@ -349,11 +394,73 @@ def test_a_compressed_body_is_not_unpacked() -> None:
     assert answer.body == bomb[:MAX_BODY_BYTES]
 
 
-@pytest.mark.parametrize(
-    "sent", [b"", b"HTTP/1.1 200 OK\r\ncontent-le", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx"]
-)
-@pytest.mark.parametrize("reset", [True, False])
-def test_a_receiver_that_hangs_up_half_way_is_an_error_at_once(sent: bytes, reset: bool) -> None:
+_OK_WITH = b"HTTP/1.1 200 OK\r\n"
+_CHUNKED = _OK_WITH + b"transfer-encoding: chunked\r\n\r\n"
+# What comes first, and what then comes without end.
+FLOODS: dict[str, tuple[bytes, bytes]] = {
+    "body": (_OK_WITH + b"\r\n", b"x" * 65536),
+    "body of 1 GB": (_OK_WITH + b"content-length: 1000000000\r\n\r\n", b"x" * 65536),
+    "chunks": (_CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n"),
+    "chunks of a byte": (_CHUNKED, b"1\r\nx\r\n" * 8192),
+    "an extension of a chunk": (_CHUNKED + b"1;x=", b"x" * 65536),
+    "trailers": (_CHUNKED + b"0\r\n", b"x: y\r\n" * 8192),
+    "gzip": (_OK_WITH + b"content-encoding: gzip\r\n\r\n", gzip.compress(bytes(10_000_000))),
+    "headers": (_OK_WITH, b"x: y\r\n" * 8192),
+    "a header": (_OK_WITH + b"x: ", b"y" * 65536),
+    "informational answers": (b"", b"HTTP/1.1 102 Processing\r\n\r\n" * 2048),
+    "early hints": (b"", b"HTTP/1.1 103 Early Hints\r\nlink: " + b"x" * 8000 + b"\r\n\r\n"),
+    "answers": (b"", OK * 1024),
+    "line breaks": (b"", b"\r\n" * 32768),
+}
+
+
+@contextmanager
+def flooding(head: bytes, part: bytes) -> Iterator[str]:
+    """Yield the URL of a receiver in threads of its own, which write as fast as the client reads."""
+
+    def flood(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(head)
+            while True:
+                connection.sendall(part)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=flood, args=(server.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        serving = threading.Thread(target=serve)
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            serving.join()
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_fills_no_memory_and_ends_by_the_deadline(name: str) -> None:
+    async def scenario(url: str) -> tuple[list[Answer], float]:
+        async with client() as made:
+            started = time.monotonic()
+            answers = await asyncio.gather(*(send(url, by=made) for _ in range(4)))
+            return answers, time.monotonic() - started
+
+    with flooding(*FLOODS[name]) as url:
+        tracemalloc.start()
+        answers, took = asyncio.run(scenario(url))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    assert all(answer.status == 200 or answer.error for answer in answers)
+    assert all(len(answer.body) <= MAX_BODY_BYTES for answer in answers)
+    assert took < DEADLINE_S + GRACE_S
+    assert peak < 32 * 1024 * 1024
+
+
+def hanging_up_after(sent: bytes, *, reset: bool) -> Behaviour:
     async def hang_up(_: Reader, writer: Writer) -> None:
         writer.write(sent)
         await writer.drain()
@@ -363,9 +470,33 @@ def test_a_receiver_that_hangs_up_half_way_is_an_error_at_once(sent: bytes, rese
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         writer.transport.abort() if reset else writer.close()
 
-    answer, _, took = exchange(hang_up)
+    return hang_up
+
+
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\ncontent-le"])
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_receiver_that_hangs_up_before_its_status_is_an_error_at_once(sent: bytes, reset: bool) -> None:
+    answer, _, took = exchange(hanging_up_after(sent, reset=reset))
 
     assert (answer.status, answer.error) == (None, ErrorKind.DISCONNECTED)
+    assert answer.detail
+    assert took < DEADLINE_S
+
+
+@pytest.mark.parametrize(
+    "framing", [b"content-length: 9\r\n\r\nx", b"transfer-encoding: chunked\r\n\r\n1\r\nx\r\n"]
+)
+@pytest.mark.parametrize("status", [200, 410, 429])
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_status_counts_although_the_receiver_hangs_up_in_its_body(
+    framing: bytes, status: int, reset: bool
+) -> None:
+    head = b"HTTP/1.1 %d It\r\nretry-after: 60\r\n" % status
+
+    answer, _, took = exchange(hanging_up_after(head + framing, reset=reset))
+
+    assert (answer.status, answer.error) == (status, ErrorKind.DISCONNECTED)
+    assert (answer.succeeded, answer.headers["retry-after"]) == (status == 200, "60")
     assert answer.detail
     assert took < DEADLINE_S
 
@@ -397,6 +528,65 @@ def test_connections_are_used_again_and_few_stay_idle() -> None:
 
 
 # Where webhooks may not go.
+
+
+# However an address is spelled: what the URL parser, the system's resolver or the connector makes of it.
+SPELLINGS = [
+    "127.0.0.1",
+    "127.0.0.1.",
+    "127.1",
+    "127.0.1",
+    "0x7f000001",
+    "0x7f.0.0.1",
+    "0X7F.1",
+    "0177.0.0.1",
+    "017700000001",
+    "2130706433",
+    "0.0.0.0",
+    "0",
+    "127。0。0。1",
+    "127.0.0。1",
+    "１２７.０.０.１",
+    "①②⑦.0.0.1",
+    "localhost",
+    "localhost.",
+    "LOCALHOST",
+    "[::1]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::]",
+    "[::127.0.0.1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[64:ff9b::7f00:1]",
+    "[64:ff9b::127.0.0.1]",
+    "[2002:7f00:1::]",
+    "[fd00::1]",
+    "[fe80::1%25lo]",
+    "[fe80::1%lo]",
+    "[::1%25lo]",
+    "[::1%lo]",
+    "169.254.169.254",
+    "me@127.0.0.1",
+    "example.org@127.0.0.1",
+]
+
+
+@pytest.mark.parametrize("host", SPELLINGS)
+def test_no_spelling_of_a_private_address_gets_a_packet(host: str) -> None:
+    """What is stored is checked again, in whatever way it came there."""
+
+    async def scenario() -> tuple[Answer, Receiver, float]:
+        async with receiver(answering(OK), host="") as it, client(allowed=()) as made:
+            started = time.monotonic()
+            answer = await send(it.url(host=host), by=made)
+            return answer, it, time.monotonic() - started
+
+    answer, it, took = asyncio.run(scenario())
+
+    assert answer.error in (ErrorKind.REFUSED_ADDRESS, ErrorKind.BAD_URL, ErrorKind.DNS)
+    assert answer.status is None
+    assert it.opened == 0
+    assert took < DEADLINE_S + GRACE_S
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::ffff:127.0.0.1]", "localhost", "0x7f000001", "0.0.0.0"])
@@ -520,9 +710,8 @@ def test_what_is_no_url_is_an_error_and_not_an_exception(url: str) -> None:
 # TLS.
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1 and good.example, with its key, in one file."""
+def self_signed(path: Path, *, until: timedelta) -> Path:
+    """Make a certificate for 127.0.0.1 and good.example, with its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "good.example")])
     names = x509.SubjectAlternativeName(
@@ -535,13 +724,12 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=2))
+        .not_valid_after(now + until)
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
     path.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -549,6 +737,30 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         + made.public_bytes(serialization.Encoding.PEM)
     )
     return path
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return self_signed(tmp_path_factory.mktemp("tls") / "both.pem", until=timedelta(days=1))
+
+
+def test_a_certificate_that_has_expired_is_refused(tmp_path: Path) -> None:
+    expired = self_signed(tmp_path / "expired.pem", until=timedelta(days=-1))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(expired)
+
+    async def scenario() -> tuple[Answer, Receiver]:
+        async with (
+            receiver(answering(OK), tls=server) as it,
+            client(tls=ssl.create_default_context(cafile=str(expired))) as made,
+        ):
+            return await send(it.url(scheme="https"), by=made), it
+
+    answer, it = asyncio.run(scenario())
+
+    assert (answer.status, answer.error) == (None, ErrorKind.TLS)
+    assert "expired" in answer.detail
+    assert it.requests == []
 
 
 def test_tls_is_checked_against_authorities_and_name(certificate: Path) -> None:

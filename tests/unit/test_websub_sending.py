@@ -74,6 +74,7 @@ def test_a_denial_has_a_reason_and_asks_nothing() -> None:
         (Answer(status=404, body=b"a-challenge"), False),
         (Answer(status=410), False),
         (Answer(status=503, body=b"a-challenge"), False),
+        (Answer(status=200, body=b"a-challenge", error=ErrorKind.TIMEOUT), False),
         (Answer(error=ErrorKind.TIMEOUT), False),
         (Answer(error=ErrorKind.REFUSED_ADDRESS), False),
     ],

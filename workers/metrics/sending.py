@@ -69,7 +69,8 @@ class SenderMeters(Observer):
     def ended(self, report: Report) -> None:
         """Count an attempt."""
         answer, claimed = report.answer, report.claimed
-        self._attempts.labels(answer.error or f"{(answer.status or 0) // 100}xx").inc()
+        result = answer.error if answer.status is None else f"{answer.status // 100}xx"
+        self._attempts.labels(result).inc()
         self._seconds.observe(answer.duration_ms / 1000)
         if claimed.attempts:
             self._retries.inc()

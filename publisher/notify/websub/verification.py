@@ -54,7 +54,8 @@ class Verification:
         """Return what follows from an answer: yes is any 2xx whose body is the challenge, nothing else."""
         if self.mode is Mode.DENIED:
             return Outcome(state=_ended(answer.succeeded), consequence=Consequence.DENIED)
-        confirmed = answer.succeeded and hmac.compare_digest(answer.body, self.challenge.encode())
+        whole = answer.succeeded and answer.error is None
+        confirmed = whole and hmac.compare_digest(answer.body, self.challenge.encode())
         consequence = Consequence.CONFIRMED if confirmed else Consequence.NOT_CONFIRMED
         return Outcome(state=_ended(confirmed), consequence=consequence)
 

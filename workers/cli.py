@@ -7,6 +7,7 @@ from workers.commands import (
     articles,
     demo,
     examining,
+    expunging,
     feeds,
     keys,
     operators,
@@ -29,7 +30,7 @@ cli = typer.Typer(
 for command in (
     *(up.up, demo.demo),
     *processes.PROCESSES,
-    *(articles.ingest, articles.retract),
+    *(articles.ingest, articles.retract, expunging.expunge),
     *(operators.status, operators.stuck, operators.replay, operators.trace),
     *(pausing.pause, pausing.resume, pruning.prune, examining.doctor),
 ):

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
 from publisher.briefly import LOCK_TIMEOUT
 from publisher.database import Sessions
@@ -42,9 +43,11 @@ from publisher.schema import (
     StepRow,
     TombstoneRow,
 )
+from tests.receivers import Receivers
 from tests.stages.articles import ARCHIVE, owed, published, recorded, run, run_enrich
+from tests.stages.pumps import RunningPump
 from tests.stages.slow_deletes import slow_to_delete
-from tests.stages.subscribers import Subscribers
+from tests.stages.subscribers import BOX, Subscribers
 from tests.waiting import eventually
 
 NOW = datetime.now(UTC)
@@ -509,6 +512,83 @@ def test_nobody_waits_for_a_partition_that_a_long_reader_keeps(database: Session
     # Behind the longest try, and then with some others at once on a busy machine.
     assert waited < LOCK_TIMEOUT.total_seconds() + 1.0
     assert f"event_{OLD:%Y%m%d}" not in days_of(database, "event")
+
+
+_WAITS = text("""
+SELECT max(clock_timestamp() - waitstart) FROM pg_locks
+WHERE NOT granted AND pid <> ALL(CAST(:pruning AS int[]))
+""")
+
+
+@contextmanager
+def sending(database: Sessions) -> Iterator[Subscribers]:
+    """Send one message after the other, all the time."""
+    over = threading.Event()
+    with capture_logs(), Receivers() as receivers, RunningPump(database, BOX):
+        some = Subscribers(database, lambda path, host: receivers.url(path, host=host))
+        reader = some.subscribe()
+
+        def work() -> None:
+            while not over.is_set():
+                before = receivers.count
+                some.tell(reader)
+                eventually(lambda before=before: receivers.count > before)
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        try:
+            eventually(lambda: kept(database, AttemptRow) > 2)
+            yield some
+        finally:
+            over.set()
+            worker.join()
+
+
+@contextmanager
+def longest_wait(database: Sessions, pruning: list[int]) -> Iterator[list[timedelta]]:
+    """Look all the time how long sessions wait for a lock, but for those that prune; yield what was seen."""
+    seen: list[timedelta] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            with database() as session:
+                waited = session.scalar(_WAITS, {"pruning": pruning})
+            if waited is not None:
+                seen.append(waited)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        looking.join()
+
+
+@pytest.mark.parametrize("table", ["message", "attempt"])
+def test_no_sender_waits_for_a_partition_that_a_long_reader_keeps(database: Sessions, table: str) -> None:
+    day, pids = f"{table}_{OLD:%Y%m%d}", list[int]()
+    with database() as reading:
+        reading.execute(text(f"SELECT FROM {day}"))
+
+        with sending(database) as some, longest_wait(database, pids) as waits:
+            tries = 0
+            while tries < 3 or not waits:
+                with database.begin() as session:
+                    pids.append(session.execute(text("SELECT pg_backend_pid()")).scalar_one())
+                    done = prune_slice(session, RETENTION.old(at=NOW), START, only=[day])
+                pids.clear()
+                assert done.hindered
+                tries += 1
+            # What waited behind a try is sent and recorded.
+            before = kept(database, AttemptRow)
+            eventually(lambda: kept(database, AttemptRow) > before)
+
+        assert max(waits) < timedelta(seconds=1)
+        assert some.states().keys() <= {DeliveryState.PENDING, DeliveryState.SUCCEEDED}
+    pruned(database)
+    assert day not in days_of(database, table)
 
 
 def test_a_day_that_somebody_keeps_does_not_keep_the_days_behind_it(database: Sessions) -> None:

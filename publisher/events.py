@@ -19,6 +19,7 @@ class EventType(StrEnum):
     FEED_CHANGED = "feed.changed"
     ENDPOINT_TEST = "endpoint.test"
     ENDPOINT_DISABLED = "endpoint.disabled"
+    REPLAY_REQUESTED = "replay.requested"
     HOUSEKEEPING_DUE = "housekeeping.due"
 
 

@@ -20,6 +20,7 @@ from publisher.events import EventType
 from publisher.housekeeping import keep_house
 from publisher.notify.fan_out import prepare, store_deliveries
 from publisher.notify.happened import load_happened
+from publisher.notify.replay import store_replays
 from publisher.publish import store_publications
 from workers.app import app
 from workers.batch import handling
@@ -63,6 +64,13 @@ def fan_out(task: Task, event_ids: list[str]) -> None:
         batch.write(store_deliveries, batch.compute(prepare, happened))
 
 
+@app.stage("replay")
+def replay_past(task: Task, event_ids: list[str]) -> None:
+    """replay.requested → the next slice of what an endpoint is sent again."""
+    with handling(task, event_ids) as batch:
+        batch.write(store_replays, batch.each())
+
+
 @app.stage("housekeeping")
 def housekeeping(task: Task, event_ids: list[str]) -> None:
     """housekeeping.due → room for the coming days, what is old gone, and housekeeping.due."""
@@ -81,6 +89,7 @@ ROUTES: Mapping[EventType, tuple[Task, ...]] = {
     EventType.FEED_CHANGED: (push_feeds,),
     EventType.ENDPOINT_TEST: (fan_out,),
     EventType.ENDPOINT_DISABLED: (fan_out,),
+    EventType.REPLAY_REQUESTED: (replay_past,),
     EventType.HOUSEKEEPING_DUE: (housekeeping,),
 }
 

@@ -31,6 +31,7 @@ from publisher.api.key_ring import KeyRing
 from publisher.api.patience import Patience
 from publisher.api.private_feeds import private_feeds_router
 from publisher.api.problems import install_problems
+from publisher.api.replaying import replaying_router
 from publisher.database import Sessions
 from publisher.notify.secrets import SecretBox
 from publisher.settings import Settings
@@ -40,7 +41,10 @@ from workers.metrics.requests import MeasuredRequests, WebMeters
 from workers.tracing.requests import TracedRequests
 from workers.tracing.spans import Spans
 
-_ROUTERS = (articles_router, endpoints_router, pages_router, directories_router, hub_router, health_router)
+_ROUTERS = (
+    *(articles_router, endpoints_router, replaying_router),
+    *(pages_router, directories_router, hub_router, health_router),
+)
 _DESCRIPTION = """
 Articles in; RSS, Atom and JSON feeds and signed webhooks out.
 

@@ -67,9 +67,9 @@ class MessageOut(BaseModel):
 
 
 class ReplayOut(BaseModel):
-    """How many deliveries are due now."""
+    """How many deliveries are sent again."""
 
-    replayed: int
+    replayed: int = Field(description="They come due one after the other.")
 
 
 class AttemptOut(BaseModel):

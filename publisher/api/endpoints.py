@@ -1,4 +1,4 @@
-"""`/v1/endpoints`: register, read, change, test, replay, and what became of every delivery."""
+"""`/v1/endpoints`: register, read, change, test, and what became of every delivery."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +19,6 @@ from publisher.api.endpoint_out import (
     EndpointOut,
     MessageOut,
     NewEndpointOut,
-    ReplayOut,
     SecretOut,
 )
 from publisher.api.idempotency import Once, idempotent
@@ -31,8 +30,6 @@ from publisher.notify.endpoint_in import EndpointIn, EndpointPatch, Reach
 from publisher.notify.endpoints import change, create, newest, read, remove, rotate_secret, send_test
 from publisher.notify.message import message_name
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.replay import replay
-from publisher.notify.replay_in import ReplayIn
 from publisher.notify.secret_in import RotationIn
 from publisher.notify.secrets import show_secret
 from publisher.notify.waiting import SLICE, stop_waiting
@@ -158,28 +155,6 @@ def _add_sending(router: APIRouter, context: ApiContext) -> None:
         def work(session: Session) -> Answer:
             message_id = send_test(session, identifier, traceparent=trace_of(request))
             return Answer.of(202, MessageOut(message_id=message_name(message_id)))
-
-        return once.answer(work)
-
-    @router.post(
-        f"{_ONE}/replay",
-        status_code=202,
-        response_model=ReplayOut,
-        openapi_extra=json_request(ReplayIn),
-        summary="Send the past again",
-    )
-    def send_again(
-        endpoint_id: str,
-        once: Annotated[Once, idempotent(context, writer)],
-        wanted: Annotated[ReplayIn, model_body(ReplayIn)],
-    ) -> Response:
-        """What failed, what was held, and what the endpoint asks for but was never given (`missing`, from
-        before it was registered, too), once each. 409 while it is disabled."""
-        identifier = id_of_path(endpoint_id, _KIND)
-
-        def work(session: Session) -> Answer:
-            replayed = replay(session, identifier, wanted.window, wanted.replayable)
-            return Answer.of(202, ReplayOut(replayed=replayed))
 
         return once.answer(work)
 

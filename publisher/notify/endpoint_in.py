@@ -39,12 +39,12 @@ def _once_each_folded(names: list[str]) -> list[str]:
     return list(first.values())
 
 
-_Patterns = Annotated[
+Patterns = Annotated[
     list[Annotated[str, AfterValidator(_known)]],
     Field(min_length=1, max_length=20, description=f"What to be told of: {', '.join(PATTERNS)}."),
     AfterValidator(_once_each),
 ]
-_Categories = Annotated[
+Categories = Annotated[
     list[Annotated[str, AfterValidator(_category)]],
     Field(min_length=1, max_length=50, description="Only articles in one of these; null: all articles."),
     AfterValidator(_once_each_folded),
@@ -73,8 +73,8 @@ class _EndpointMembers(BaseModel):
     )
 
     url: str = Field(max_length=2048, description="Absolute https URL with a public host.")
-    event_types: _Patterns = Field(default=["article.*"])
-    categories: _Categories | None = None
+    event_types: Patterns = Field(default=["article.*"])
+    categories: Categories | None = None
     description: _Description | None = None
     rate_per_s: _Rate | None = None
     max_in_flight: _InFlight | None = None

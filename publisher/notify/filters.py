@@ -1,7 +1,7 @@
 """What an endpoint asks for: types of events, and categories of articles."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -54,7 +54,7 @@ NOTHING = Filter(event_types=())
 """Of those who are told of no events, but sent documents of feeds."""
 
 
-def filter_of(raw: dict[str, Any]) -> Filter:
+def filter_of(raw: Mapping[str, Any]) -> Filter:
     """Return the filter that `as_json` wrote."""
     categories = raw["categories"]
     return Filter(

@@ -1,214 +1,186 @@
-"""Send the past again: what failed, what was held, and what an endpoint was never given."""
+"""Send the past again, a slice at a time: what failed, what was held, what an endpoint was never given."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Insert,
-    SQLColumnExpression,
+    Select,
     Update,
-    and_,
-    exists,
+    case,
     func,
     literal,
-    or_,
+    null,
     select,
+    type_coerce,
     update,
 )
-from sqlalchemy.dialects.postgresql import distinct_on, insert
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
 
 from publisher.database import Channel, wake
+from publisher.errors import NotFound
 from publisher.events import EventType
-from publisher.ids import first_id_of
-from publisher.labels import LabelKind
-from publisher.notify.endpoints import locked, require_enabled
-from publisher.notify.filters import DELIVERED, Filter, asks_for, filter_of
+from publisher.notify.endpoints import locked, read, require_enabled
+from publisher.notify.filters import filter_of
 from publisher.notify.outcome import DeliveryState
-from publisher.schema import ArticleLabelRow, DeliveryRow, EndpointRow, LabelRow, MessageRow
+from publisher.notify.past import Past, past_of
+from publisher.notify.selection import Selection, Stretch
+from publisher.outbox.emit import emit
+from publisher.outbox.obligation import Done, Fate, Obligation, Postponed
+from publisher.schema import DeliveryRow, EndpointRow
+
+SLICE = 2_000
+"""Messages in one transaction: whoever wants to lock the endpoint must not wait long."""
 
 _TRIGGER = "replay"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# A message's id bears the time of the clock that made it; its time is the database's.
-_CLOCKS_APART = timedelta(days=1)
-_ARTICLE_EVENTS = tuple(one for one in DELIVERED if one.startswith("article."))
-_COLUMNS = (
-    DeliveryRow.message_id,
-    DeliveryRow.message_time,
-    DeliveryRow.endpoint_id,
-    DeliveryRow.article_id,
-    DeliveryRow.sequence,
-    DeliveryRow.shard,
-    DeliveryRow.state,
-    DeliveryRow.next_attempt_at,
-    DeliveryRow.trigger,
-)
-
-
-class Replayable(StrEnum):
-    """What can be sent again."""
-
-    FAILED = "failed"
-    HELD = "held"
-    MISSING = "missing"
+_INSTANT = DeliveryRow.next_attempt_at.type
+_COLUMNS = ("message_id", "message_time", "article_id", "sequence")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Window:
-    """Messages of this time: from `since`, before `until`; None is until now."""
+class _Sent:
+    """What one slice came to.
 
-    since: datetime
-    until: datetime | None = None
+    Attributes:
+        count: of deliveries that are due again.
+        due_at: when the first one of the next slice comes due.
+    """
 
-    def holds(self, time: SQLColumnExpression[datetime]) -> ColumnElement[bool]:
-        """Return the condition that a column lies in the window."""
-        return and_(time >= self.since, time < (self.until or func.now()))
-
-    @property
-    def first_id(self) -> UUID:
-        """An id that no message of the window is under, for indexes that know no times."""
-        return first_id_of(max(self.since, _EPOCH) - _CLOCKS_APART)
+    count: int
+    due_at: datetime
 
 
-def replay(
-    session: Session, endpoint_id: UUID, window: Window, states: Collection[Replayable] = tuple(Replayable)
-) -> int:
-    """Make what failed, was held or is missing due now, once each; return how many.
+def replay(session: Session, endpoint_id: UUID, past: Past, *, traceparent: str | None = None) -> int:
+    """Make what is wanted of the past due again, once each; return how many deliveries that are.
 
-    Missing is what the endpoint asks for today and was never given, from before it was made too. What was
-    scrubbed is never sent again, and of an article only the newest revision goes out.
+    The first slice is done here, the rest is owed (`store_replays`). What is published from now on is none
+    of it. They come due one after the other, so that what is published meanwhile finds room among them.
     Attempts are counted on: what had used them up gets one more.
 
     Raises:
         NotFound: when there is no such endpoint, or it was deleted.
         Conflict: when it is disabled.
     """
-    row = locked(session, endpoint_id)
-    require_enabled(row)
-    stopped = [one.value for one in states if one is not Replayable.MISSING]
-    replayed = _release(session, endpoint_id, window, stopped) if stopped else 0
-    if Replayable.MISSING in states:
-        replayed += _count(session, _adding_missing(row, window))
-    if replayed:
+    at = session.execute(select(func.now())).scalar_one()
+    past = past.closed(at)
+    selection = Selection(endpoint_id=endpoint_id, asks=read(session, endpoint_id).filter, past=past)
+    last = session.scalar(selection.end_of(SLICE, Stretch()))
+    # Before anything is locked: there may be much to count.
+    later = 0 if last is None else selection.count(session, Stretch(after=last))
+    endpoint = locked(session, endpoint_id)
+    require_enabled(endpoint)
+    sent = _send(session, endpoint, selection, Stretch(last=last), due_at=at)
+    if last is not None:
+        data = {**past.as_json(), "requested_at": at.isoformat(), **_cursor(last, sent)}
+        emit(session, EventType.REPLAY_REQUESTED, endpoint_id, data, traceparent=traceparent)
+    return sent.count + later
+
+
+def store_replays(session: Session, replays: Mapping[Obligation, Obligation]) -> dict[Obligation, Fate]:
+    """Do the next slice of the oldest replay; the others are due again.
+
+    One endpoint a transaction: deliveries are locked in the order of their ids, by whomever.
+    """
+    first, *others = replays
+    return {first: _go_on(session, first), **dict.fromkeys(others, Postponed())}
+
+
+def _go_on(session: Session, one: Obligation) -> Fate:
+    try:
+        endpoint = locked(session, one.subject)
+    except NotFound:
+        return Done(outcome="deleted")
+    if not endpoint.enabled:
+        # As what waits for it: after it was enabled again, that takes a replay.
+        return Done(outcome="disabled")
+    selection = Selection(
+        endpoint_id=endpoint.id,
+        asks=filter_of(endpoint.filter),
+        past=past_of(one.data),
+        untried_since=datetime.fromisoformat(one.data["requested_at"]),
+    )
+    after = UUID(one.data["after"])
+    last = session.scalar(selection.end_of(SLICE, Stretch(after=after)))
+    due_at = datetime.fromisoformat(one.data["due_at"])
+    sent = _send(session, endpoint, selection, Stretch(after=after, last=last), due_at=due_at)
+    if last is None:
+        return Done(outcome="replayed")
+    return Postponed(data={**one.data, **_cursor(last, sent)})
+
+
+def _cursor(last: UUID, sent: _Sent) -> dict[str, Any]:
+    return {"after": str(last), "due_at": sent.due_at.isoformat()}
+
+
+def _send(
+    session: Session, endpoint: EndpointRow, selection: Selection, stretch: Stretch, *, due_at: datetime
+) -> _Sent:
+    """Make a stretch due, the oldest message first.
+
+    Args:
+        endpoint: locked.
+        due_at: not before this instant.
+    """
+    session.execute(_locking(selection, stretch))
+    chosen = selection.chosen(stretch).cte("chosen")
+    number = func.count().filter(~chosen.c.superseded).over(order_by=chosen.c.message_id)
+    placed = select(chosen, number.label("number")).cte("placed")
+    pause = literal(selection.past.pause_between(endpoint.rate_per_s))
+    begin = func.greatest(func.now(), literal(due_at, _INSTANT))
+    turn = type_coerce(begin + (placed.c.number - 1) * pause, _INSTANT)
+    count = func.count().filter(~placed.c.superseded)
+    written = [_releasing(placed, turn).cte("released"), _adding(placed, endpoint, turn).cte("added")]
+    done = session.execute(
+        select(count.label("deliveries"), type_coerce(begin + count * pause, _INSTANT).label("due_at"))
+        .select_from(placed)
+        .add_cte(*written)
+    ).one()
+    if done.deliveries:
         wake(session, Channel.DELIVERIES)
-    return replayed
+    return _Sent(count=done.deliveries, due_at=done.due_at)
 
 
-def _release(session: Session, endpoint_id: UUID, window: Window, states: Collection[str]) -> int:
-    # In the order of their ids, like everybody who locks deliveries.
-    chosen = (
+def _locking(selection: Selection, stretch: Stretch) -> Select[int]:
+    """Lock what failed or was held, in the order of ids, like everybody who locks deliveries."""
+    locked_rows = (
         select(DeliveryRow.id)
-        .join(MessageRow, _message_of(DeliveryRow))
-        .where(
-            DeliveryRow.endpoint_id == endpoint_id,
-            # Not `IN`: only of one state at a time it is seen that a partial index has it.
-            or_(*(DeliveryRow.state == one for one in states)),
-            DeliveryRow.message_id >= window.first_id,
-            window.holds(DeliveryRow.message_time),
-            MessageRow.body.is_not(None),
-        )
+        .where(selection.stopped, selection.lies_in(DeliveryRow.message_id, stretch))
         .order_by(DeliveryRow.id)
-        .with_for_update(of=DeliveryRow)
-        .cte("chosen")
+        .with_for_update()
+        .cte("locked")
     )
-    released = (
-        update(DeliveryRow)
-        .where(DeliveryRow.id.in_(select(chosen.c.id)))
-        .values(state=DeliveryState.PENDING, next_attempt_at=func.now(), trigger=_TRIGGER)
-    )
-    return _count(session, released) - _count(session, _coalescing(endpoint_id))
+    return select(func.count()).select_from(locked_rows)
 
 
-def _coalescing(endpoint_id: UUID) -> Update:
-    """Cancel what was just released and is older than what the endpoint has or gets."""
-    newer = aliased(DeliveryRow)
-    superseded = exists().where(
-        newer.endpoint_id == endpoint_id,
-        newer.article_id == DeliveryRow.article_id,
-        newer.sequence > DeliveryRow.sequence,
-        newer.state.in_([DeliveryState.PENDING, DeliveryState.SUCCEEDED]),
-    )
+def _releasing(placed: CTE, turn: ColumnElement[datetime]) -> Update:
+    """Let what failed or was held come due in its turn, or give way to what is newer."""
+    superseded = placed.c.superseded
     return (
         update(DeliveryRow)
-        .where(
-            DeliveryRow.endpoint_id == endpoint_id,
-            DeliveryRow.state == DeliveryState.PENDING,
-            DeliveryRow.trigger == _TRIGGER,
-            DeliveryRow.next_attempt_at == func.now(),
-            superseded,
+        .where(DeliveryRow.id == placed.c.delivery_id)
+        .values(
+            state=case((superseded, DeliveryState.CANCELLED), else_=DeliveryState.PENDING),
+            next_attempt_at=case((superseded, null()), else_=turn),
+            trigger=case((superseded, DeliveryRow.trigger), else_=_TRIGGER),
         )
-        .values(state=DeliveryState.CANCELLED, next_attempt_at=None)
     )
 
 
-def _adding_missing(endpoint: EndpointRow, window: Window) -> Insert:
-    wanted = filter_of(endpoint.filter)
-    given = aliased(DeliveryRow)
-    has_newer = exists().where(
-        given.endpoint_id == endpoint.id,
-        given.article_id == MessageRow.article_id,
-        given.sequence >= MessageRow.sequence,
-        given.state != DeliveryState.CANCELLED,
-    )
-    has_it = exists().where(given.endpoint_id == endpoint.id, given.message_id == MessageRow.id)
-    missing = (
-        select(
-            MessageRow.id,
-            MessageRow.time,
-            literal(endpoint.id),
-            MessageRow.article_id,
-            MessageRow.sequence,
-            literal(endpoint.shard),
-            literal(DeliveryState.PENDING.value),
-            func.now(),
-            literal(_TRIGGER),
-        )
-        .ext(distinct_on(MessageRow.article_id))
-        .where(
-            window.holds(MessageRow.time),
-            MessageRow.body.is_not(None),
-            MessageRow.type.in_([one for one in _ARTICLE_EVENTS if asks_for(wanted, one)]),
-            _concerns(endpoint.id, wanted),
-            ~has_it,
-            ~has_newer,
-        )
-        .order_by(MessageRow.article_id, MessageRow.sequence.desc())
-    )
-    return insert(DeliveryRow).from_select(_COLUMNS, missing).on_conflict_do_nothing()
-
-
-def _concerns(endpoint_id: UUID, wanted: Filter) -> ColumnElement[bool]:
-    """Return the condition that the endpoint is to learn of a message about an article.
-
-    A retraction is for whoever was sent anything of the article; it has no categories any more.
-    """
-    was_sent = exists().where(
-        DeliveryRow.endpoint_id == endpoint_id,
-        DeliveryRow.article_id == MessageRow.article_id,
-        DeliveryRow.attempts > 0,
-    )
-    is_retraction = MessageRow.type == EventType.ARTICLE_RETRACTED
-    if wanted.slugs is None:
-        return or_(~is_retraction, was_sent)
-    bears_one = exists().where(
-        ArticleLabelRow.article_id == MessageRow.article_id,
-        ArticleLabelRow.label_id == LabelRow.id,
-        LabelRow.kind == LabelKind.CATEGORY,
-        LabelRow.slug.in_(wanted.slugs),
-    )
-    return or_(and_(~is_retraction, bears_one), and_(is_retraction, was_sent))
-
-
-def _message_of(delivery: type[DeliveryRow]) -> ColumnElement[bool]:
-    # The day stands in the join, so that only the partitions of these days are read.
-    return and_(MessageRow.id == delivery.message_id, MessageRow.time == delivery.message_time)
-
-
-def _count(session: Session, statement: Insert | Update) -> int:
-    """Run a statement and return how many rows it wrote, without moving them here."""
-    written = statement.returning(DeliveryRow.id).cte("written")
-    return session.scalar(select(func.count()).select_from(written)) or 0
+def _adding(placed: CTE, endpoint: EndpointRow, turn: ColumnElement[datetime]) -> Insert:
+    """Owe what is missing; what was given to the endpoint meanwhile stays as it is."""
+    columns = {
+        **{name: placed.c[name] for name in _COLUMNS},
+        "endpoint_id": literal(endpoint.id),
+        "shard": literal(endpoint.shard),
+        "state": literal(DeliveryState.PENDING.value),
+        "next_attempt_at": turn,
+        "trigger": literal(_TRIGGER),
+    }
+    missing = select(*columns.values()).where(placed.c.delivery_id.is_(None), ~placed.c.superseded)
+    return insert(DeliveryRow).from_select(list(columns), missing).on_conflict_do_nothing()

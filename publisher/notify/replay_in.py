@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -15,7 +16,9 @@ from pydantic import (
 )
 
 from publisher.field_problems import expected
-from publisher.notify.replay import Replayable, Window
+from publisher.notify.endpoint_in import Categories, Patterns
+from publisher.notify.filters import EVERYTHING, Filter
+from publisher.notify.past import Past, Replayable, Window
 
 _RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.IGNORECASE | re.ASCII
@@ -48,6 +51,11 @@ _States = Annotated[
     list[Annotated[str, AfterValidator(_state)]],
     Field(min_length=1, max_length=len(Replayable), description="missing: never given to this endpoint."),
 ]
+_ArticleId = Annotated[UUID, Field(strict=False, description="Only what is about this article.")]
+_Rate = Annotated[
+    float,
+    Field(ge=0.1, le=1000, description="Deliveries a second at most; null: 100, or half of the endpoint's."),
+]
 
 
 class ReplayIn(BaseModel):
@@ -63,6 +71,10 @@ class ReplayIn(BaseModel):
     since: _Instant = Field(description="Messages of this instant and later.")
     until: _Instant | None = Field(default=None, description="Messages before this instant; null: till now.")
     states: _States = Field(default=list(Replayable))
+    event_types: Patterns = Field(default=[EVERYTHING], description="Only messages of these types.")
+    categories: Categories | None = None
+    article_id: _ArticleId | None = None
+    rate_per_s: _Rate | None = None
 
     @field_validator("until")
     @classmethod
@@ -73,11 +85,13 @@ class ReplayIn(BaseModel):
         return until
 
     @property
-    def window(self) -> Window:
-        """The time of the messages."""
-        return Window(since=self.since, until=self.until)
-
-    @property
-    def replayable(self) -> frozenset[Replayable]:
-        """What of them is to be sent."""
-        return frozenset(map(Replayable, self.states))
+    def past(self) -> Past:
+        """What is wanted."""
+        categories = None if self.categories is None else tuple(self.categories)
+        return Past(
+            window=Window(since=self.since, until=self.until),
+            states=frozenset(map(Replayable, self.states)),
+            only=Filter(event_types=tuple(self.event_types), categories=categories),
+            article_id=self.article_id,
+            rate_per_s=self.rate_per_s,
+        )

@@ -28,6 +28,7 @@ ROUTES: Routes = {
     EventType.ARTICLE_RETRACTED: ("feeds", "fan_out"),
     EventType.ENDPOINT_TEST: ("fan_out",),
     EventType.ENDPOINT_DISABLED: ("fan_out",),
+    EventType.REPLAY_REQUESTED: ("replay",),
 }
 _STARTS_WITHIN_S = 20
 

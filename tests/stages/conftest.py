@@ -27,6 +27,7 @@ ROUTES: Routes = {
     EventType.FEED_CHANGED: ("push",),
     EventType.ENDPOINT_TEST: ("fan_out",),
     EventType.ENDPOINT_DISABLED: ("fan_out",),
+    EventType.REPLAY_REQUESTED: ("replay",),
     EventType.HOUSEKEEPING_DUE: ("housekeeping",),
 }
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import func, insert, literal, select
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,7 @@ from publisher.notify.secrets import SecretBox
 from publisher.retract import retract
 from publisher.schema import EventRow, FeedRow, TopicRow
 from tests.stages.articles import published, recorded, run_enrich, run_feeds, run_publish
+from tests.stages.told import again, message
 
 EVENTS = Path(__file__).parents[2] / "docs" / "events.md"
 _EXAMPLE = re.compile(r"\n## `([a-z.]+)`\n.*?```json\n(.+?)```", re.DOTALL)
@@ -41,6 +43,8 @@ def everything_happens(session: Session) -> None:
     wanted = EndpointIn(url="https://example.com/hook")
     endpoint, _ = create(session, wanted, box=SecretBox("a key that only tests use"))
     send_test(session, endpoint.id)
+    message(session, article)
+    again(session, endpoint.id)
     disable(session, endpoint.id, DisabledReason.MANUAL)
     begin_housekeeping(session)
 
@@ -53,7 +57,10 @@ def somebody_subscribes(session: Session) -> None:
     session.execute(insert(TopicRow).from_select([one.key for one in columns], feeds))
 
 
-def test_every_event_is_documented_with_the_members_that_it_has(session: Session) -> None:
+def test_every_event_is_documented_with_the_members_that_it_has(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("publisher.notify.replay.SLICE", 1)
     everything_happens(session)
 
     written: dict[str, list[dict[str, Any]]] = {}

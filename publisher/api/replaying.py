@@ -1,4 +1,4 @@
-"""`POST …/replay`: the past of an endpoint, sent again."""
+"""`POST …/replay`: the past of an endpoint, or a single delivery, sent again."""
 
 from typing import Annotated
 
@@ -12,10 +12,11 @@ from publisher.api.context import ApiContext
 from publisher.api.endpoint_out import ReplayOut
 from publisher.api.idempotency import Once, idempotent
 from publisher.api.json_body import json_request
-from publisher.api.model_body import model_body
+from publisher.api.model_body import empty_body, model_body
 from publisher.api.parameters import api_router, id_of_path, trace_of
 from publisher.notify.replay import replay
 from publisher.notify.replay_in import ReplayIn
+from publisher.notify.replay_one import replay_one
 
 _ONE = "/endpoints/{endpoint_id}"
 
@@ -24,6 +25,7 @@ def replaying_router(context: ApiContext) -> APIRouter:
     """Return the routes that send something again."""
     router = api_router("Endpoints")
     _add_many(router, context)
+    _add_one(router, context)
     return router
 
 
@@ -50,5 +52,31 @@ def _add_many(router: APIRouter, context: ApiContext) -> None:
         def work(session: Session) -> Answer:
             replayed = replay(session, identifier, wanted.past, traceparent=trace_of(request))
             return Answer.of(202, ReplayOut(replayed=replayed))
+
+        return once.answer(work)
+
+
+def _add_one(router: APIRouter, context: ApiContext) -> None:
+    writer = needs(context, Scope.ENDPOINTS_WRITE)
+
+    @router.post(
+        f"{_ONE}/deliveries/{{delivery_id}}/replay",
+        status_code=202,
+        response_model=ReplayOut,
+        summary="Send a delivery again",
+    )
+    def send_one_again(
+        endpoint_id: str,
+        delivery_id: str,
+        once: Annotated[Once, idempotent(context, writer)],
+        _: Annotated[None, empty_body()],
+    ) -> Response:
+        """At once, under the same `webhook-id`, whatever came of it: one that arrived, too. 409 while the
+        endpoint is disabled, and when the message was scrubbed or is no longer kept."""
+        endpoint, delivery = id_of_path(endpoint_id, "endpoint"), id_of_path(delivery_id, "delivery")
+
+        def work(session: Session) -> Answer:
+            replay_one(session, endpoint, delivery)
+            return Answer.of(202, ReplayOut(replayed=1))
 
         return once.answer(work)

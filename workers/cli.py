@@ -14,6 +14,7 @@ from workers.commands import (
     pausing,
     processes,
     pruning,
+    replaying,
     secrets,
     up,
 )
@@ -31,7 +32,7 @@ for command in (
     *(up.up, demo.demo),
     *processes.PROCESSES,
     *(articles.ingest, articles.retract, expunging.expunge),
-    *(operators.status, operators.stuck, operators.replay, operators.trace),
+    *(operators.status, operators.stuck, replaying.replay, operators.trace),
     *(pausing.pause, pausing.resume, pruning.prune, examining.doctor),
 ):
     cli.command()(command)

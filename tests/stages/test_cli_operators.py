@@ -12,11 +12,16 @@ from publisher.database import Sessions
 from publisher.events import EventType
 from publisher.ingest.record import record
 from publisher.ingest.submission import Submission
+from publisher.notify.endpoints import disable
 from publisher.outbox.emit import emit
 from publisher.schema import EventTaskRow
+from tests.stages import told
 from tests.stages.command import Publisher
 from workers.running import write_running
 
+UNKNOWN = "018f0000-0000-7000-8000-0000000000ff"
+SINCE = "2026-05-04T10:02:01+07:00"
+ONE_OF = "expected either ids of events, --all, or --endpoint with --since"
 NOTHING = {"waiting": 0, "in_flight": 0, "oldest_age_s": 0, "stuck": 0}
 
 
@@ -100,6 +105,34 @@ def test_everything_is_replayed_at_once(publisher: Publisher, database: Sessions
     assert free == 1
 
 
+def test_what_an_endpoint_has_missed_is_sent_again(publisher: Publisher, database: Sessions) -> None:
+    with database.begin() as session:
+        mine = told.endpoint(session)
+        for state in (told.FAILED, told.HELD):
+            told.deliver(session, mine, told.message(session, told.article(session)), state)
+        told.message(session, told.article(session))
+    wanted = ("replay", "--endpoint", str(mine), "--since", SINCE)
+
+    some = publisher(*wanted, "--state", "failed", "--state", "held", "--json")
+    rest = publisher(*wanted)
+    none = publisher(*wanted, "--until", "2026-05-05T00:00:00Z")
+
+    assert [one.status for one in (some, rest, none)] == [0, 0, 0]
+    assert some.json == {"replayed": 2}
+    assert (rest.out, none.out) == ("replayed 1\n", "replayed 0\n")
+
+
+def test_nothing_is_sent_to_a_disabled_endpoint(publisher: Publisher, database: Sessions) -> None:
+    with database.begin() as session:
+        mine = told.endpoint(session)
+        disable(session, mine, "gone")
+
+    ended = publisher("replay", "--endpoint", str(mine), "--since", SINCE)
+
+    assert ended.status == 2
+    assert "enable it first" in ended.complaint
+
+
 def test_a_trace_tells_what_happened_to_an_article(publisher: Publisher, article: UUID) -> None:
     ended = publisher("trace", str(article), "--json").json
     for_people = publisher("trace", ended["uri"]).out
@@ -130,13 +163,18 @@ def test_a_trace_tells_what_is_tried_again_from_an_embargo(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["replay"], "expected either ids of events or --all"),
-        (
-            ["replay", "--all", "018f0000-0000-7000-8000-0000000000ff"],
-            "expected either ids of events or --all",
-        ),
+        (["replay"], ONE_OF),
+        (["replay", "--all", UNKNOWN], ONE_OF),
+        (["replay", "--all", "--endpoint", UNKNOWN, "--since", SINCE], ONE_OF),
+        (["replay", "--all", "--since", SINCE], ONE_OF),
+        (["replay", "--endpoint", UNKNOWN], ONE_OF),
+        (["replay", "--endpoint", UNKNOWN, "--since", SINCE], "is unknown"),
+        (["replay", "--endpoint", "7", "--since", SINCE], "endpoint: is '7', expected a UUID"),
+        (["replay", "--endpoint", UNKNOWN, "--since", "yesterday"], "since: expected an RFC 3339 instant"),
+        (["replay", "--endpoint", UNKNOWN, "--since", SINCE, "--until", SINCE], "until: expected"),
+        (["replay", "--endpoint", UNKNOWN, "--since", SINCE, "--state", "lost"], "expected one of failed"),
         (["replay", "7"], "EVENT_ID: is '7', expected a UUID"),
-        (["trace", "018f0000-0000-7000-8000-0000000000ff"], "is unknown"),
+        (["trace", UNKNOWN], "is unknown"),
         (["trace", "mưa"], "ARTICLE: is 'mưa', expected a UUID"),
     ],
 )

@@ -84,13 +84,16 @@ SELECT urgent.*, false, false, true FROM (
     *(bindparam(name, type_=ARRAY(UUID_COLUMN)) for name in ("busy", "others", "full")),
 )
 # Whoever keeps an order gets the message first that happened first, and none as long as an older one is yet
-# to be turned into deliveries.
+# to be turned into a delivery, by a fan-out or by a replay that has come as far as `after`.
 _BACKLOG = text(f"""
 SELECT {_OF_DELIVERY}, {_OF_ENDPOINT}, false AS urgent,
        extract(epoch FROM delivery.next_attempt_at - {_NOW})::float8 AS due_in_s,
        NOT endpoint.fifo OR delivery.message_id < coalesce(
            (SELECT event_id FROM event_task WHERE task = 'fan_out' AND NOT stuck
             ORDER BY event_id LIMIT 1), :last
+       ) AND NOT EXISTS (
+           SELECT FROM event_task WHERE task = 'replay' AND subject = endpoint.id AND NOT stuck
+           AND (data ->> 'after')::uuid < delivery.message_id
        ) AS is_in_turn
 FROM unnest(:endpoints, :flying) AS wanted(id, flying) JOIN endpoint ON endpoint.id = wanted.id
 CROSS JOIN LATERAL (

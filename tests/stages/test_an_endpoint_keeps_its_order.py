@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, insert, update
+from sqlalchemy import delete, func, insert, update
 
 from publisher.events import EventType
 from publisher.notify.message import message_name
@@ -23,9 +23,9 @@ from tests.waiting import eventually
 PENDING, SUCCEEDED, FAILED = DeliveryState.PENDING, DeliveryState.SUCCEEDED, DeliveryState.FAILED
 
 
-def names(some: Listening) -> list[str]:
+def names(some: Listening, path: str | None = None) -> list[str]:
     """Return which messages arrived, in the order in which they did."""
-    return [one.headers["webhook-id"] for one in some.receivers.received()]
+    return [one.headers["webhook-id"] for one in some.receivers.received(path)]
 
 
 def arrived(some: Listening) -> list[str]:
@@ -140,6 +140,25 @@ def test_a_message_waits_for_older_ones_that_are_not_fanned_out_yet(subscribers:
         with some.sessions.begin() as session:
             session.execute(update(EventTaskRow).values(stuck=True))
         eventually(lambda: some.receivers.received("/in-order"))
+
+
+def test_a_message_waits_for_a_replay_that_has_not_come_so_far(subscribers: Making) -> None:
+    some = subscribers()
+    reader, other = some.subscribe(fifo=True), some.subscribe("/other", fifo=True)
+    replayed, newer = some.tell(reader), some.tell(reader, other)
+    obligation = {"task": "replay", "type": EventType.REPLAY_REQUESTED, "subject": reader}
+    owed = {"event_id": newer, "queue": "pipeline", "data": {"after": str(replayed)}, "due_at": func.now()}
+    with some.sessions.begin() as session:
+        session.execute(insert(EventTaskRow).values(obligation | owed))
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: len(some.receivers.received()) == 2)
+        assert names(some, "/") == [message_name(replayed)]
+        assert names(some, "/other") == [message_name(newer)]
+
+        with some.sessions.begin() as session:
+            session.execute(delete(EventTaskRow))
+        eventually(lambda: names(some, "/") == [message_name(replayed), message_name(newer)])
 
 
 def test_a_message_that_is_stuck_on_its_way_holds_nobody_back(subscribers: Making) -> None:

@@ -24,8 +24,8 @@ UNANSWERED = 5
 FIRST_S, LONGEST_S = 30.0, 3600.0
 """How long it is open the first time, and at most."""
 
-# By then it stands in the record, where an operator may close it.
-_UNTIL_RECORDED_S = 5.0
+UNTIL_RECORDED_S = 5.0
+"""By then what attempts tell of an endpoint stands in the record, where an operator may change it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,5 +125,5 @@ class Circuits:
     def _break(self, endpoint: UUID, breaks: int, now: float) -> Circuit:
         self._windows.pop(endpoint, None)
         open_s = min(LONGEST_S, FIRST_S * 2 ** min(breaks - 1, 10))
-        self._open_until[endpoint] = now + _UNTIL_RECORDED_S
+        self._open_until[endpoint] = now + UNTIL_RECORDED_S
         return Circuit(breaks=breaks, open_s=open_s)

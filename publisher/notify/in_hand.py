@@ -7,9 +7,10 @@ from dataclasses import replace
 from uuid import UUID
 
 from publisher.notify.backlogs import Backlogs
-from publisher.notify.circuits import Circuits
+from publisher.notify.circuits import UNTIL_RECORDED_S, Circuits
 from publisher.notify.claim import Claim, Claimed
 from publisher.notify.flights import Flights
+from publisher.notify.outcome import OF_ENDPOINTS
 from publisher.notify.rates import Rates
 from publisher.notify.report import Report
 from publisher.notify.room import Room
@@ -31,6 +32,7 @@ class InHand:
         self._flights = Flights(slots)
         self._rates = Rates()
         self._circuits = Circuits()
+        self._quiet_until: dict[UUID, float] = {}
         self._backlogs = Backlogs()
         self._sweep = Sweep()
         self._claimed: dict[UUID, Claimed] = {}
@@ -64,7 +66,7 @@ class InHand:
         empty = [endpoint for endpoint, count in tokens.items() if count < 1]
         return replace(
             room,
-            full=[*room.full, *empty, *self._circuits.open, *self._backlogs.resting],
+            full=[*room.full, *empty, *self._circuits.open, *self._quiet(), *self._backlogs.resting],
             backlogged=self._backlogs.all,
             tokens=tokens,
             stretches=self._sweep.stretches(shards),
@@ -109,6 +111,8 @@ class InHand:
     def land(self, claimed: Claimed, report: Report | None) -> bool:
         """Note that a request has ended; return whether somebody who was refused until now may take more.
 
+        Whoever asked for silence is left alone from now on, not only from when it stands in the record.
+
         Args:
             report: what came of it; None: it was not sent, and is due as before.
         """
@@ -116,7 +120,14 @@ class InHand:
             del self._claimed[claimed.id]
         else:
             self.reports.append(self._with_news(report))
+            if report.outcome.paused_until or report.outcome.consequence in OF_ENDPOINTS:
+                self._quiet_until[claimed.endpoint_id] = time.monotonic() + UNTIL_RECORDED_S
         return self._flights.end(claimed)
+
+    def _quiet(self) -> Collection[UUID]:
+        now = time.monotonic()
+        self._quiet_until = {one: until for one, until in self._quiet_until.items() if until > now}
+        return self._quiet_until.keys()
 
     def _with_news(self, report: Report) -> Report:
         if report.claimed.is_question:

@@ -85,6 +85,10 @@ class Consequence(StrEnum):
     NOT_CONFIRMED = "not_confirmed"  # it is not; all stays as it was
 
 
+OF_ENDPOINTS = (Consequence.ENDPOINT_GONE, Consequence.ENDPOINT_DECLINES, Consequence.ENDPOINT_FAILING)
+"""What ends all that is sent to an endpoint."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What follows from an attempt.

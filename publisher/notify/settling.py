@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from publisher.notify.disabling import DisabledReason, disable, give_up
 from publisher.notify.flush import ours_of
-from publisher.notify.outcome import Consequence
+from publisher.notify.outcome import OF_ENDPOINTS, Consequence
 from publisher.notify.report import Report
 from publisher.notify.websub.ending import end
 from publisher.notify.websub.subscriptions import confirm, end_denied, leave_unconfirmed
@@ -16,7 +16,6 @@ _REASONS = {
     Consequence.ENDPOINT_GONE: DisabledReason.GONE,
     Consequence.ENDPOINT_DECLINES: DisabledReason.DECLINED,
 }
-_OF_ENDPOINTS = (Consequence.ENDPOINT_GONE, Consequence.ENDPOINT_DECLINES, Consequence.ENDPOINT_FAILING)
 
 
 def with_few_to_settle(reports: Sequence[Report], *, most: int) -> Sequence[Report]:
@@ -30,7 +29,7 @@ def to_settle(reports: Sequence[Report]) -> list[Report]:
     """Return the reports that have to be settled, in their order, one for each endpoint that is gone."""
     found = {}
     for one in reports:
-        if one.outcome.consequence in _OF_ENDPOINTS:
+        if one.outcome.consequence in OF_ENDPOINTS:
             found[one.claimed.endpoint_id] = one
         elif one.outcome.consequence:
             found[one.claimed.id] = one

@@ -219,6 +219,29 @@ def test_who_enables_an_endpoint_again_gives_it_another_five_days(subscribers: M
     assert (row.failing_since, row.failed_at, row.breaks, row.broken_until) == (None, None, 0, None)
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(status=429, headers={"retry-after": "120"}),
+        Reply(status=410),
+        Reply(status=200, headers={"webhook-delivery": "disable"}),
+    ],
+)
+def test_from_the_answer_on_nothing_is_sent_to_whoever_asks_for_silence(
+    subscribers: Making, reply: Reply
+) -> None:
+    some = subscribers(lambda one: reply if one.path == "/silent" else Reply())
+    silent, other = some.subscribe("/silent", max_in_flight=1), some.subscribe("/other", host=2)
+    for _ in range(20):
+        some.tell(silent)
+    with RunningPump(some.sessions, BOX):
+        eventually(some.attempts)
+        some.tell(other)
+        eventually(lambda: some.receivers.received("/other"))
+
+    assert len(some.receivers.received("/silent")) == 1
+
+
 @pytest.mark.parametrize("status", [200, 503])
 def test_a_receiver_may_ask_to_be_disabled(subscribers: Making, status: int) -> None:
     some = subscribers(lambda _: Reply(status=status, headers={"webhook-delivery": "disable"}))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from uuid import UUID
 
-MOST = 1_000
+MOST = 5_000
 """So many are known by name; of more, what waits is met among everybody's."""
 
 _LOOK_AGAIN_S = 0.5

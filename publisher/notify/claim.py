@@ -25,6 +25,8 @@ from publisher.notify.websub.loading import load_for_subscribers
 
 # An older message is about to become a delivery: look again soon.
 _ITS_TURN_IN_S = 0.05
+# An index range each; the rest has its turn at the next look.
+_MOST_LINES = 250
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,11 +125,13 @@ def claim(
     """
     seen = look_along(session, room.stretches or [Stretch(shard=one) for one in sorted(leases)], room, at=at)
     in_line = {row.endpoint_id for row in seen.rows if row.fifo}
-    looked_at = [one for one in dict.fromkeys((*room.backlogged, *in_line)) if one not in room.full]
+    open_lines = _open_lines(room, in_line)
+    looked_at = open_lines[:_MOST_LINES]
     first = [row for row in look_before(session, looked_at, room, at=at) if row.shard in leases]
     rows = list({row.id: row for row in (*seen.rows, *first)}.values())
     admission = Admission(room, since_of=lambda shard: leases[shard].since)
-    due = [row for row in first if row.due_in_s <= 0 and row.is_in_turn and row.id not in room.busy]
+    busy = set(room.busy)
+    due = [row for row in first if row.due_in_s <= 0 and row.is_in_turn and row.id not in busy]
     admission.admit(_enabled(_in_turns([row for row in seen.rows if not row.fifo], due)))
     found = {**_untold(rows), **_sendings(session, admission.admitted, box=box, now=now)}
     put_aside(
@@ -142,12 +146,18 @@ def claim(
             for row in admission.admitted
             if (sending := found.get(row.id)) is not None and not isinstance(sending, DeliveryState)
         ],
-        more=bool(seen.cut) or admission.is_over,
+        more=bool(seen.cut) or admission.is_over or len(open_lines) > len(looked_at),
         full=admission.full,
         backlogged=admission.backlogged | in_line,
         looked=_looked(looked_at, first),
         seen=seen,
     )
+
+
+def _open_lines(room: Room, in_line: Collection[UUID]) -> list[UUID]:
+    """Return the endpoints to look at, each once: they have a backlog or an order, and take something."""
+    full = set(room.full)
+    return [one for one in dict.fromkeys((*in_line, *room.backlogged)) if one not in full]
 
 
 def _in_turns(along: Iterable[Row[Any]], first: Iterable[Row[Any]]) -> Iterator[Row[Any]]:

@@ -82,7 +82,8 @@ class _Answers:
             TimeoutError: when the client takes nothing any more.
         """
         if self._sending and (but == 0 or len(self._unsent) > but):
-            await asyncio.wait_for(self._sending, _PATIENCE_S)
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._sending
 
     async def _send_all(self) -> None:
         while self._unsent:

@@ -136,8 +136,10 @@ class Pump:
             if self._more and self._in_hand.has_room:
                 continue
             busy = self._more or time.monotonic() < busy_until
+            # Not `wait_for`, which may swallow a cancellation before Python 3.12.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), _BUSY_PAUSE_S if busy else self._idle_pause_s())
+                async with asyncio.timeout(_BUSY_PAUSE_S if busy else self._idle_pause_s()):
+                    await self._woken.wait()
 
     def _idle_pause_s(self) -> float:
         longest = _SWEEP_PAUSE_S if self._in_hand.is_sweeping else _IDLE_PAUSE_S
@@ -188,7 +190,8 @@ class Pump:
         while self._in_hand.reports or not self._ended:
             await self._reported.wait()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._enough.wait(), _FLUSH_S)
+                async with asyncio.timeout(_FLUSH_S):
+                    await self._enough.wait()
             self._reported.clear()
             self._enough.clear()
             while self._in_hand.reports:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from feeds.catalog import private_urls
 from feeds.directories_http import directories_router
+from feeds.feed import FeedFormat
 from feeds.http import feeds_router, pages_router
 from feeds.hub_http import hub_router
 from feeds.serving.front import FeedFront
@@ -18,12 +19,13 @@ from feeds.serving.shelf import Shelf
 from feeds.serving.store import FeedStore
 from feeds.serving.tokens import TokenLookups
 from feeds.style import FeedStyle
+from feeds.words import FORMAT_NAMES
 from publisher import __version__
 from publisher.api.articles import BATCH_PATH, articles_router
 from publisher.api.body_limit import BodyLimit
 from publisher.api.context import ApiContext
 from publisher.api.crowd import Crowd
-from publisher.api.docs import install_docs
+from publisher.api.docs import Alternate, install_docs
 from publisher.api.edge import Edge
 from publisher.api.endpoints import endpoints_router
 from publisher.api.health import health_router
@@ -114,9 +116,20 @@ def _routed(context: ApiContext, store: FeedStore, shelf: Shelf) -> FastAPI:
         app.include_router(make_router(context))
     app.include_router(private_feeds_router(context, partial(private_urls, context.settings.base_url)))
     app.include_router(feeds_router(store))
-    install_docs(app)
+    install_docs(app, _feeds_of(context.settings))
     install_problems(app)
     return app
+
+
+def _feeds_of(settings: Settings) -> list[Alternate]:
+    return [
+        Alternate(
+            title=f"{settings.feed_title} ({FORMAT_NAMES[one]})",
+            media_type=one.media_type,
+            url=f"{settings.base_url}/feeds/all.{one}",
+        )
+        for one in FeedFormat
+    ]
 
 
 def serve(app: FastAPI, *, host: str, port: int) -> None:

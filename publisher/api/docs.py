@@ -1,5 +1,8 @@
 """`/docs` and `/openapi.json`: the API described by itself, with no other host involved."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -49,12 +52,30 @@ _ANY_ERROR = {
 }
 
 
-def install_docs(app: FastAPI) -> None:
-    """Serve the description and the page; the application must have been made without FastAPI's own."""
+@dataclass(frozen=True, kw_only=True)
+class Alternate:
+    """The same site in another form, for programs that look at a page (HTML, “alternate”)."""
+
+    title: str
+    media_type: str
+    url: str
+
+    def __str__(self) -> str:
+        """Return the element for the head of a page."""
+        title, kind, url = map(escape, (self.title, self.media_type, self.url))
+        return f'<link rel="alternate" type="{kind}" title="{title}" href="{url}">'
+
+
+def install_docs(app: FastAPI, alternates: Sequence[Alternate] = ()) -> None:
+    """Serve the description and the page; the application must have been made without FastAPI's own.
+
+    Args:
+        alternates: what the page names in its head.
+    """
     # Only the files of this package are used: its factory of applications would add pages of its own.
     folder = files("fastapi_offline") / "static"
     app.mount(_ASSETS, StaticFiles(directory=str(folder)), name="docs-assets")
-    app.include_router(_pages(app))
+    app.include_router(_pages(app, "".join(map(str, alternates))))
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -77,7 +98,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def _pages(app: FastAPI) -> APIRouter:
+def _pages(app: FastAPI, links: str) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/openapi.json")
@@ -96,8 +117,8 @@ def _pages(app: FastAPI) -> APIRouter:
             swagger_favicon_url="data:,",
             swagger_ui_parameters={"validatorUrl": None, "persistAuthorization": False},
         )
-        page.headers["Content-Security-Policy"] = _POLICY
-        return page
+        whole = bytes(page.body).decode().replace("</head>", f"{links}</head>", 1)
+        return HTMLResponse(whole, headers={"Content-Security-Policy": _POLICY})
 
     return router
 

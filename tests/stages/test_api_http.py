@@ -341,6 +341,14 @@ def test_a_tracer_that_fails_changes_no_answer(postgres_url: str) -> None:
     assert told["traceparent"] == headers["traceparent"]
 
 
+def test_the_docs_name_the_feeds_as_every_page_does(client: httpx.Client) -> None:
+    head = client.get("/docs").text.partition("</head>")[0]
+
+    for ending, kind in (("atom", "atom"), ("rss", "rss"), ("json", "feed")):
+        assert f'<link rel="alternate" type="application/{kind}+' in head
+        assert f'/feeds/all.{ending}">' in head
+
+
 def test_the_description_knows_every_route_and_the_page_needs_no_other_host(client: httpx.Client) -> None:
     page = client.get("/docs")
     document = client.get("/openapi.json").json()

@@ -11,7 +11,7 @@ _LOOK_AGAIN_S = 0.5
 
 
 class Backlogs:
-    """Whose deliveries are looked for by their endpoint, not among all that is due.
+    """Whose deliveries are looked for by their endpoint, not among all that is due: in turns.
 
     So a long line before one endpoint is not walked along again and again on the way to what others wait for.
     """
@@ -23,12 +23,12 @@ class Backlogs:
             clock: seconds that never go back.
         """
         self._clock = clock
-        # Not before this instant is anything looked for; who was looked at last comes last.
+        # Not before this instant is anything looked for; who was served last comes last.
         self._not_before: dict[UUID, float] = {}
 
     @property
     def all(self) -> Collection[UUID]:
-        """Every endpoint that has a backlog, whoever waited longest first."""
+        """Every endpoint that has a backlog, whoever was served longest ago first."""
         return list(self._not_before)
 
     @property
@@ -44,17 +44,28 @@ class Backlogs:
                 self._not_before.setdefault(endpoint, 0.0)
 
     def looked(
-        self, endpoints: Collection[UUID], *, found: Collection[UUID], waits: Mapping[UUID, float]
+        self,
+        endpoints: Collection[UUID],
+        *,
+        found: Collection[UUID],
+        served: Collection[UUID],
+        waits: Mapping[UUID, float],
     ) -> None:
         """Note what a look for what waits before these endpoints has brought.
 
         Args:
             found: those of them that have something due; the rest has no backlog any more.
+            served: those that something is sent to.
             waits: in how many seconds the first of a line comes due that keeps its order.
         """
         now = self._clock()
         for endpoint in endpoints:
-            known = self._not_before.pop(endpoint, None)
-            if known is not None and (endpoint in found or endpoint in waits):
-                # Not for too long: an operator may let it come due at once.
-                self._not_before[endpoint] = now + min(waits.get(endpoint, 0.0), _LOOK_AGAIN_S)
+            if endpoint not in self._not_before:
+                continue
+            if endpoint not in found:
+                del self._not_before[endpoint]
+                continue
+            if endpoint in served or endpoint in waits:
+                del self._not_before[endpoint]
+            # Not for too long: an operator may let it come due at once.
+            self._not_before[endpoint] = now + min(waits.get(endpoint, 0.0), _LOOK_AGAIN_S)

@@ -5,7 +5,7 @@ long enough, one request at a time goes: it closes the circuit, or opens it for 
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -24,8 +24,8 @@ UNANSWERED = 5
 FIRST_S, LONGEST_S = 30.0, 3600.0
 """How long it is open the first time, and at most."""
 
-UNTIL_RECORDED_S = 5.0
-"""By then what attempts tell of an endpoint stands in the record, where an operator may change it."""
+# What had begun when a circuit opened has ended by then: it says nothing new.
+_LATE_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,18 +81,11 @@ class Circuits:
         """
         self._clock = clock
         self._windows: dict[UUID, _Window] = {}
-        self._open_until: dict[UUID, float] = {}
+        self._late_until: dict[UUID, float] = {}
 
     def __contains__(self, endpoint: UUID) -> bool:
         """Return whether an endpoint has failed lately."""
-        return endpoint in self._windows or endpoint in self._open_until
-
-    @property
-    def open(self) -> Collection[UUID]:
-        """Endpoints whose circuits have just opened; of all others the record tells."""
-        now = self._clock()
-        self._open_until = {one: until for one, until in self._open_until.items() if until > now}
-        return self._open_until.keys()
+        return endpoint in self._windows or endpoint in self._late_until
 
     def forget_old(self) -> None:
         """Let go of endpoints that have not failed for as long as we look back."""
@@ -100,6 +93,7 @@ class Circuits:
         for window in self._windows.values():
             window.move(now)
         self._windows = {one: window for one, window in self._windows.items() if any(window.failures)}
+        self._late_until = {one: until for one, until in self._late_until.items() if until > now}
 
     def ended(self, claimed: Claimed, answer: Answer) -> Circuit | None:
         """Note what came of a request; return what becomes of the circuit, or None if it stays as it is.
@@ -107,15 +101,16 @@ class Circuits:
         Whoever says that it is gone, or how long to wait, is not broken.
         """
         now, endpoint = self._clock(), claimed.endpoint_id
-        if answer.status == GONE or self._open_until.get(endpoint, now) > now:
+        is_late = not claimed.breaks and self._late_until.get(endpoint, now) > now
+        if answer.status == GONE or is_late:
             return None
         failed = not answer.succeeded
-        if claimed.breaks and not failed:
-            self._windows.pop(endpoint, None)
-            return Circuit()
+        if failed and "retry-after" in answer.headers:
+            return None
         if claimed.breaks:
-            return self._break(endpoint, claimed.breaks + 1, now)
-        if (not failed and endpoint not in self._windows) or (failed and "retry-after" in answer.headers):
+            self._windows.pop(endpoint, None)
+            return self._break(endpoint, claimed.breaks + 1, now) if failed else Circuit()
+        if not failed and endpoint not in self._windows:
             return None
         window = self._windows.setdefault(endpoint, _Window(began=now))
         window.move(now)
@@ -125,5 +120,5 @@ class Circuits:
     def _break(self, endpoint: UUID, breaks: int, now: float) -> Circuit:
         self._windows.pop(endpoint, None)
         open_s = min(LONGEST_S, FIRST_S * 2 ** min(breaks - 1, 10))
-        self._open_until[endpoint] = now + UNTIL_RECORDED_S
+        self._late_until[endpoint] = now + _LATE_S
         return Circuit(breaks=breaks, open_s=open_s)

@@ -1,5 +1,6 @@
 """Take deliveries that are due, with everything that sending them needs."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,6 +42,7 @@ class Claimed:
         trigger: why this attempt is made: `auto`, `manual` or `replay`.
         max_in_flight: how many requests at a time the endpoint takes; 1 if it keeps an order.
         since: when the shard became ours, on the monotonic clock.
+        due_at: when it was to be sent; whoever lets it come due again meanwhile changes that.
         breaks: how often the endpoint's circuit opened without closing in between; with any, this is a probe.
         health: None: it is a subscriber of feeds, who is never given up, since its lease ends by itself.
         is_question: a subscriber is asked what it wants, which says nothing of what it takes.
@@ -62,6 +64,7 @@ class Claimed:
     fifo: bool = False
     since: float = 0.0
     breaks: int = 0
+    due_at: datetime | None = None
     health: Health | None = None
     is_question: bool = False
 
@@ -76,6 +79,7 @@ class Claim:
         backlogged: endpoints that have more due than they take.
         looked: the endpoints with a backlog that were looked at, and what each of them has.
         seen: what was walked along.
+        ended: endpoints that are disabled or deleted, and for which more than one slice may wait.
     """
 
     deliveries: Sequence[Claimed]
@@ -84,6 +88,7 @@ class Claim:
     backlogged: Collection[UUID]
     looked: "Looked"
     seen: Seen
+    ended: Collection[UUID] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,12 +131,13 @@ def claim(
     seen = look_along(session, room.stretches or [Stretch(shard=one) for one in sorted(leases)], room, at=at)
     in_line = {row.endpoint_id for row in seen.rows if row.fifo}
     open_lines = _open_lines(room, in_line)
-    looked_at = open_lines[:_MOST_LINES]
+    # No more than there are slots: whoever is looked at is served, one after the other.
+    looked_at = open_lines[: min(_MOST_LINES, room.slots)]
     first = [row for row in look_before(session, looked_at, room, at=at) if row.shard in leases]
     rows = list({row.id: row for row in (*seen.rows, *first)}.values())
     admission = Admission(room, since_of=lambda shard: leases[shard].since)
     busy = set(room.busy)
-    due = [row for row in first if row.due_in_s <= 0 and row.is_in_turn and row.id not in busy]
+    due = _one_each([row for row in first if row.due_in_s <= 0 and row.is_in_turn and row.id not in busy])
     admission.admit(_enabled(_in_turns([row for row in seen.rows if not row.fifo], due)))
     found = {**_untold(rows), **_sendings(session, admission.admitted, box=box, now=now)}
     put_aside(
@@ -151,6 +157,7 @@ def claim(
         backlogged=admission.backlogged | in_line,
         looked=_looked(looked_at, first),
         seen=seen,
+        ended={row.endpoint_id for row in rows if row.deleted or not row.enabled},
     )
 
 
@@ -167,6 +174,16 @@ def _in_turns(along: Iterable[Row[Any]], first: Iterable[Row[Any]]) -> Iterator[
         if row.id not in seen:
             seen.add(row.id)
             yield row
+
+
+def _one_each(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
+    """Return the first row of every endpoint, then the second of every endpoint, and so on."""
+    place: Counter[UUID] = Counter()
+    placed = []
+    for row in rows:
+        placed.append((place[row.endpoint_id], row))
+        place[row.endpoint_id] += 1
+    return [row for _, row in sorted(placed, key=lambda pair: pair[0])]
 
 
 def _enabled(rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
@@ -224,6 +241,7 @@ def _claimed(row: Row[Any], lease: Lease, sending: Sending) -> Claimed:
         fifo=row.fifo,
         since=lease.since,
         breaks=row.breaks,
+        due_at=row.next_attempt_at,
         health=Health(failing_since=row.failing_since, failed_at=row.failed_at) if is_webhook else None,
         is_question=not is_webhook and row.id != row.endpoint_id,
     )

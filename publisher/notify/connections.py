@@ -20,7 +20,8 @@ from aiohttp.tracing import Trace
 from publisher.notify.addresses import Lookup, Network, is_allowed_address
 from publisher.notify.informational import FewInformational
 
-_RESOLVER_THREADS = 64
+# More than endpoints that answer slowly may have in flight: a look-up goes on when its request has ended.
+_RESOLVER_THREADS = 256
 _DNS_CACHE_S = 10
 # Shorter than the 5 s after which Node's server hangs up, so that we seldom write into a closing connection.
 _IDLE_S = 4

@@ -149,7 +149,8 @@ def remove(session: Session, endpoint_id: UUID) -> None:
         NotFound: when there is none, or it was deleted.
     """
     row = locked(session, endpoint_id)
-    row.enabled, row.deleted_at = False, func.now()
+    # What is paused is not looked at, and so would never be cancelled.
+    row.enabled, row.deleted_at, row.paused_at = False, func.now(), None
     let_go(session, [str(endpoint_id)])
     session.flush()
     session.execute(delete(EndpointSecretRow).where(EndpointSecretRow.endpoint_id == endpoint_id))

@@ -15,29 +15,34 @@ from publisher.notify.shards import standing
 # What changed meanwhile stays: a delivery that was cancelled or held while it was in flight is not tried
 # again. But one that arrived has arrived, whatever was decided in that moment. What has become newer since
 # (`overtaken`: the document of a feed) is still owed, after the pause that whoever fails gets, however often
-# the feed changes.
+# the feed changes. What somebody let come due again meanwhile (a replay) is sent again, if it did not arrive.
 # Waiting is counted by the database's clock, which says what is due; the sender's may be off.
 _RECORD = text("""
 WITH report AS (
     SELECT * FROM json_to_recordset(CAST(:reports AS json)) AS report(
         id uuid, delivery_id uuid, endpoint_id uuid, sequence integer, number smallint, trigger text,
+        due_at timestamptz,
         at timestamptz, url text, status smallint, error text, duration_ms integer, address text,
         response_headers jsonb, response_body text, state text, wait_s float8)
 ), locked AS (
-    SELECT id, sequence FROM delivery WHERE id IN (SELECT delivery_id FROM report) ORDER BY id FOR UPDATE
+    SELECT id, sequence, next_attempt_at, trigger AS wish FROM delivery
+    WHERE id IN (SELECT delivery_id FROM report) ORDER BY id FOR UPDATE
 ), judged AS (
     SELECT report.*, now() + report.wait_s * interval '1 second' AS again_at,
-        coalesce(locked.sequence > report.sequence, false) AS overtaken
+        coalesce(locked.sequence > report.sequence, false) AS overtaken,
+        report.state <> 'succeeded' AND (locked.next_attempt_at <> report.due_at
+            OR locked.wish <> report.trigger AND locked.wish <> 'auto') AS is_asked_again
     FROM report JOIN locked ON locked.id = report.delivery_id
 ), changed AS (
     UPDATE delivery SET
         attempts = CASE WHEN overtaken AND judged.again_at IS NULL THEN 0 ELSE judged.number END,
-        last_status = judged.status, trigger = 'auto',
+        last_status = judged.status, trigger = CASE WHEN is_asked_again THEN delivery.trigger ELSE 'auto' END,
         sequence = greatest(delivery.sequence, judged.sequence),
-        state = CASE WHEN overtaken THEN delivery.state
+        state = CASE WHEN overtaken OR is_asked_again THEN delivery.state
                 WHEN delivery.state = 'pending' OR judged.state = 'succeeded'
                 THEN judged.state ELSE delivery.state END,
         next_attempt_at = CASE WHEN delivery.state <> 'pending' THEN NULL
+                          WHEN is_asked_again THEN delivery.next_attempt_at
                           WHEN overtaken THEN coalesce(judged.again_at, now())
                           WHEN judged.state = 'pending' THEN judged.again_at END
     FROM judged WHERE delivery.id = judged.delivery_id
@@ -89,6 +94,7 @@ def _row(one: Report) -> dict[str, Any]:
         "sequence": claimed.sequence,
         "number": claimed.attempts + 1,
         "trigger": claimed.trigger,
+        "due_at": claimed.due_at.isoformat() if claimed.due_at else None,
         "at": one.at.isoformat(),
         "url": claimed.url,
         "status": answer.status,

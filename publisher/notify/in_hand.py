@@ -2,12 +2,13 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from publisher.notify.backlogs import Backlogs
-from publisher.notify.circuits import UNTIL_RECORDED_S, Circuits
+from publisher.notify.circuits import Circuits
 from publisher.notify.claim import Claim, Claimed
 from publisher.notify.flights import Flights
 from publisher.notify.outcome import OF_ENDPOINTS
@@ -32,7 +33,7 @@ class InHand:
         self._flights = Flights(slots)
         self._rates = Rates()
         self._circuits = Circuits()
-        self._quiet_until: dict[UUID, float] = {}
+        self._silent: Counter[UUID] = Counter()
         self._backlogs = Backlogs()
         self._sweep = Sweep()
         self._claimed: dict[UUID, Claimed] = {}
@@ -66,7 +67,7 @@ class InHand:
         empty = [endpoint for endpoint, count in tokens.items() if count < 1]
         return replace(
             room,
-            full=[*room.full, *empty, *self._circuits.open, *self._quiet(), *self._backlogs.resting],
+            full=[*room.full, *empty, *self._silent, *self._backlogs.resting],
             backlogged=self._backlogs.all,
             tokens=tokens,
             stretches=self._sweep.stretches(shards),
@@ -86,20 +87,15 @@ class InHand:
         """
         self._flights.refuse(found.full)
         looked = found.looked
-        self._backlogs.looked(looked.endpoints, found=looked.found, waits=looked.waits)
+        served = {one.endpoint_id for one in found.deliveries}
+        self._backlogs.looked(looked.endpoints, found=looked.found, served=served, waits=looked.waits)
         self._backlogs.add(found.backlogged)
         self._sweep.walked(room.stretches, reached=found.seen.reached, cut=found.seen.cut)
         for one in found.deliveries:
             self._take_off(one)
 
-    def tidy(self, *, gained: bool) -> None:
-        """Let go of what is old.
-
-        Args:
-            gained: shards are ours now that were not: of their circuits the record knows better.
-        """
-        if gained:
-            self._circuits = Circuits()
+    def tidy(self) -> None:
+        """Let go of what is old."""
         self._circuits.forget_old()
 
     def _take_off(self, claimed: Claimed) -> None:
@@ -119,15 +115,11 @@ class InHand:
         if report is None:
             del self._claimed[claimed.id]
         else:
-            self.reports.append(self._with_news(report))
-            if report.outcome.paused_until or report.outcome.consequence in OF_ENDPOINTS:
-                self._quiet_until[claimed.endpoint_id] = time.monotonic() + UNTIL_RECORDED_S
+            told = self._with_news(report)
+            self.reports.append(told)
+            if _silences(told):
+                self._silent[claimed.endpoint_id] += 1
         return self._flights.end(claimed)
-
-    def _quiet(self) -> Collection[UUID]:
-        now = time.monotonic()
-        self._quiet_until = {one: until for one, until in self._quiet_until.items() if until > now}
-        return self._quiet_until.keys()
 
     def _with_news(self, report: Report) -> Report:
         if report.claimed.is_question:
@@ -143,3 +135,18 @@ class InHand:
         del self.reports[: len(reports)]
         for one in reports:
             del self._claimed[one.claimed.id]
+            if _silences(one):
+                _take_one(self._silent, one.claimed.endpoint_id)
+
+
+def _take_one(counter: Counter[UUID], endpoint: UUID) -> None:
+    counter[endpoint] -= 1
+    if not counter[endpoint]:
+        del counter[endpoint]
+
+
+def _silences(report: Report) -> bool:
+    """Return whether nothing may be sent to the endpoint from now on, until it stands in the record why."""
+    outcome, circuit = report.outcome, report.circuit
+    is_broken = circuit is not None and circuit.breaks > 0
+    return outcome.paused_until is not None or outcome.consequence in OF_ENDPOINTS or is_broken

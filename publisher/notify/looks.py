@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import UUID as UUID_COLUMN
 from sqlalchemy.orm import Session
 
 from publisher.notify.room import Room
-from publisher.notify.sweep import Stretch
+from publisher.notify.sweep import WALK, Stretch
 
 IN_FLIGHT = 10
 """Requests at a time to an endpoint that does not say how many it takes."""
@@ -69,11 +69,13 @@ FROM unnest(:shards, :starts, :walks, :recents) AS own(shard, start, walk, recen
 ) AS due
 UNION ALL
 SELECT urgent.*, false, false, true FROM (
-    SELECT {_OF_DELIVERY}, 0, endpoint.* FROM delivery {_WITH_ENDPOINT}
-    WHERE delivery.shard = ANY(:shards) AND delivery.state = 'pending' AND delivery.urgent
-      AND delivery.next_attempt_at <= {_NOW} AND endpoint.is_free AND NOT endpoint.fifo
-      AND delivery.endpoint_id NOT IN (SELECT unnest(:full))
-    LIMIT :slots
+    SELECT {_OF_DELIVERY}, 0, endpoint.* FROM (
+        SELECT * FROM delivery
+        WHERE shard = ANY(:shards) AND state = 'pending' AND urgent AND next_attempt_at <= {_NOW}
+          AND endpoint_id NOT IN (SELECT unnest(:full))
+        LIMIT {WALK}
+    ) AS delivery {_WITH_ENDPOINT}
+    WHERE endpoint.is_free AND NOT endpoint.fifo LIMIT :slots
 ) AS urgent
 """).bindparams(
     bindparam("shards", type_=ARRAY(SmallInteger)),

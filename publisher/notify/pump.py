@@ -23,6 +23,7 @@ from publisher.notify.report import Report
 from publisher.notify.secrets import SecretBox
 from publisher.notify.settling import settle, to_settle, with_few_to_settle
 from publisher.notify.shards import BEAT_S, NOTHING, beat, leave
+from publisher.notify.waiting import stop_waiting
 
 SLOTS = 500
 """Requests in flight, as `Flights` deals them out."""
@@ -122,7 +123,7 @@ class Pump:
                 partial(beat, me=self.id, in_flight=flying, busy=busy, started=started, before=self._holdings)
             )
         gained = self._holdings.leases.keys() - before
-        self._in_hand.tidy(gained=bool(gained))
+        self._in_hand.tidy()
         if gained:
             log.info("pump.shards", held=len(self._holdings.leases), draining=len(self._holdings.draining))
             self.wake()
@@ -151,7 +152,8 @@ class Pump:
             leases = {shard: one for shard, one in self._holdings.claimable.items() if one.holds(now)}
             room = self._in_hand.room(leases)
             if not leases or not room.slots or len(self._in_hand.reports) > _MOST_REPORTS:
-                self._more = False
+                # Full of work: there may be more, as soon as something ends.
+                self._more = bool(leases) and not room.slots
                 return 0
             found = await self._record.ask(
                 lambda session: claim(session, leases, room, box=self._box, now=datetime.now(UTC))
@@ -162,6 +164,9 @@ class Pump:
                 sending = group.create_task(self._send(one))
                 self._sending.add(sending)
                 sending.add_done_callback(self._sending.discard)
+            # One slice a look: meanwhile no lease is renewed.
+            for endpoint_id in list(found.ended)[:1]:
+                await self._record.ask(partial(stop_waiting, endpoint_id=endpoint_id))
         return len(found.deliveries)
 
     async def _send(self, claimed: Claimed) -> None:

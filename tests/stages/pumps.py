@@ -29,12 +29,14 @@ class RunningPump:
         box: SecretBox,
         *,
         drain_s: float = 10.0,
+        slots: int = SLOTS,
         observer: Observer | None = None,
         allowed: Sequence[Network] = _LOOPBACK,
     ) -> None:
         self._sessions = sessions
         self._box = box
         self._drain_s = drain_s
+        self._slots = slots
         self._observer = observer
         self._allowed = allowed
         self._started = threading.Event()
@@ -69,7 +71,14 @@ class RunningPump:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         client = WebhookClient(allowed=self._allowed, connections=most_in_flight(SLOTS))
-        pump = Pump(self._sessions, client, self._box, drain_s=self._drain_s, observer=self._observer)
+        pump = Pump(
+            self._sessions,
+            client,
+            self._box,
+            slots=self._slots,
+            drain_s=self._drain_s,
+            observer=self._observer,
+        )
         self.id = pump.id
         self._running = asyncio.create_task(pump.run(self._stop))
         self._started.set()

@@ -5,10 +5,12 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
 from sqlalchemy import func, text, update
 
 from publisher.database import Sessions
 from publisher.ids import new_id
+from publisher.notify import waiting
 from publisher.notify.claim import claim
 from publisher.notify.looks import IN_FLIGHT
 from publisher.notify.message import message_name
@@ -23,7 +25,7 @@ from tests.stages.pumps import RunningPump
 from tests.stages.subscribers import BODY, BOX, Subscribers
 from tests.waiting import eventually
 
-SUCCEEDED = DeliveryState.SUCCEEDED
+SUCCEEDED, HELD = DeliveryState.SUCCEEDED, DeliveryState.HELD
 
 
 def in_one_shard(some: Listening) -> None:
@@ -117,3 +119,37 @@ def test_endpoints_with_and_without_a_backlog_take_turns(database: Sessions) -> 
         found = claim(session, leases, room, box=BOX, now=datetime.now(UTC))
 
     assert Counter(one.endpoint_id for one in found.deliveries) == {busy: 3, quick: 1}
+
+
+def test_endpoints_with_a_backlog_are_served_in_turns(subscribers: Making) -> None:
+    some = subscribers(lambda _: Reply(after_s=0.02))
+    busy = [some.subscribe(f"/{number}", host=number + 1, max_in_flight=2) for number in range(30)]
+    for _ in range(40):
+        some.tell(*busy)
+
+    with RunningPump(some.sessions, BOX, slots=10):
+        eventually(lambda: len(some.receivers.received()) > 300, within_s=20)
+        came = Counter(one.path for one in some.receivers.received())
+
+    assert len(came) == 30
+    assert max(came.values()) <= 3 * min(came.values())
+
+
+def test_what_waits_for_a_disabled_endpoint_is_held_and_delays_nobody(
+    subscribers: Making, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "SLICE", 500)
+    some = subscribers()
+    disabled, other = some.subscribe("/disabled"), some.subscribe("/other", host=2)
+    in_one_shard(some)
+    let_wait(some, disabled, 5_000)
+    some.tell(other, next_attempt_at=datetime.now(UTC))
+    with some.sessions.begin() as session:
+        is_disabled = EndpointRow.id == disabled
+        session.execute(update(EndpointRow).where(is_disabled).values(enabled=False))
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.receivers.received("/other"), within_s=20)
+        eventually(lambda: some.states() == {HELD: 5_000, SUCCEEDED: 1}, within_s=20)
+
+    assert some.receivers.received("/disabled") == []

@@ -70,24 +70,28 @@ def test_every_attempt_can_be_read_back_in_order(session: Session) -> None:
         number=2,
         trigger="replay",
         at=AT + HOUR,
+        url="https://example.com/new",
         status=None,
         error="refused_address",
         duration_ms=0,
         address="10.0.0.1",
+        response_headers=None,
         response_body=None,
     )
     failed = Attempt(
         number=1,
         trigger="auto",
         at=AT,
+        url="https://example.com/",
         status=503,
         error=None,
         duration_ms=812,
         address="192.0.2.1",
+        response_headers={"server": "somebody's"},
         response_body="later",
     )
     for one in (refused, failed):
-        values = {**vars(one), "delivery_id": delivery_id, "endpoint_id": mine, "url": "https://example.com/"}
+        values = {**vars(one), "delivery_id": delivery_id, "endpoint_id": mine}
         session.execute(insert(AttemptRow).values(**values))
 
     [found] = newest_deliveries(session, mine, limit=9)

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from publisher.database import Sessions
 from publisher.events import EventType
-from publisher.notify.endpoints import disable, remove, shard_of
+from publisher.notify.disabling import disable
+from publisher.notify.endpoints import remove, shard_of
 from publisher.notify.past import RATE_PER_S, Past, Window
 from publisher.notify.replay import SLICE, store_replays
 from publisher.outbox.obligation import Done, Fate, Postponed

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select, update
 from publisher.access import Scope
 from publisher.database import Sessions
 from publisher.ids import new_id
-from publisher.notify.endpoints import disable
+from publisher.notify.disabling import disable
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.schedule import MAX_ATTEMPTS
 from publisher.schema import DeliveryRow, MessageRow
@@ -45,7 +45,7 @@ def path(endpoint_id: object, delivery_id: object) -> str:
     return f"/v1/endpoints/{endpoint_id}/deliveries/{delivery_id}/replay"
 
 
-@pytest.mark.parametrize("state", set(DeliveryState) - {PENDING})
+@pytest.mark.parametrize("state", sorted(set(DeliveryState) - {PENDING}))
 def test_whatever_came_of_it_it_is_due_at_once(
     client: httpx.Client, subscribers: Subscribers, state: DeliveryState
 ) -> None:
@@ -196,3 +196,19 @@ def test_it_arrives_under_the_same_id_even_after_its_last_attempt(
             (MAX_ATTEMPTS + 1, "manual", 204),
             (MAX_ATTEMPTS + 2, "manual", 204),
         ]
+
+
+def test_what_is_on_its_way_is_sent_again_if_it_does_not_arrive(
+    client: httpx.Client, database: Sessions
+) -> None:
+    with Receivers(lambda _: Reply(status=500, after_s=1.0)) as receivers:
+        some = Subscribers(database, lambda where, host: receivers.url(where, host=host))
+        mine = some.subscribe()
+        delivery_id = owed(some, mine, PENDING, attempts=MAX_ATTEMPTS - 1)
+        with RunningPump(database, BOX):
+            eventually(receivers.received)
+            assert client.post(path(mine, delivery_id)).status_code == 202
+            receivers.answer(lambda _: Reply())
+            eventually(lambda: some.all_are(DeliveryState.SUCCEEDED))
+
+    assert [one.trigger for one in some.attempts()] == ["auto", "manual"]

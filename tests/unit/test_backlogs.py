@@ -21,26 +21,27 @@ def test_an_endpoint_is_known_until_a_look_finds_nothing(backlogs: Backlogs) -> 
     endpoint = new_id()
     backlogs.add([endpoint])
 
-    backlogs.looked([endpoint], found={endpoint}, waits={})
+    backlogs.looked([endpoint], found={endpoint}, served=(), waits={})
     assert list(backlogs.all) == [endpoint]
 
-    backlogs.looked([endpoint], found=(), waits={})
+    backlogs.looked([endpoint], found=(), served=(), waits={})
     assert list(backlogs.all) == []
 
 
-def test_who_was_looked_at_last_comes_last(backlogs: Backlogs) -> None:
+def test_who_was_served_last_comes_last_and_who_was_not_keeps_its_turn(backlogs: Backlogs) -> None:
     first, second, third = (new_id() for _ in range(3))
     backlogs.add([first, second, third])
 
-    backlogs.looked([first, second], found={first, second}, waits={})
+    everybody = [first, second, third]
+    backlogs.looked(everybody, found=set(everybody), served={first, third}, waits={})
 
-    assert list(backlogs.all) == [third, first, second]
+    assert list(backlogs.all) == [second, first, third]
 
 
 def test_who_waits_for_the_first_of_its_line_rests_but_not_for_long(backlogs: Backlogs, clock: Clock) -> None:
     soon, late = new_id(), new_id()
     backlogs.add([soon, late])
-    backlogs.looked([soon, late], found={soon, late}, waits={soon: 0.1, late: 300.0})
+    backlogs.looked([soon, late], found={soon, late}, served=(), waits={soon: 0.1, late: 300.0})
     assert list(backlogs.resting) == [soon, late]
 
     clock.now = 0.1

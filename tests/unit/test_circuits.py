@@ -57,7 +57,6 @@ def test_a_circuit_opens_when_most_of_ten_requests_failed(circuits: Circuits) ->
 
     assert ends(circuits, *answers) == [None] * 9
     assert ends(circuits, REFUSED) == [OPENS]
-    assert list(circuits.open) == [ENDPOINT]
 
 
 def test_a_circuit_stays_closed_when_a_good_part_succeeds(circuits: Circuits) -> None:
@@ -84,10 +83,17 @@ def test_whoever_says_what_it_wants_is_not_broken(circuits: Circuits, answer: An
     assert ends(circuits, *[answer] * 50) == [None] * 50
 
 
-def test_what_comes_in_late_changes_nothing_while_it_is_open(circuits: Circuits) -> None:
+def test_what_had_begun_before_it_opened_changes_nothing(circuits: Circuits, clock: Clock) -> None:
     ends(circuits, *[UNREACHED] * UNANSWERED)
+    clock.now = FIRST_S - 1
 
-    assert ends(circuits, TAKEN, UNREACHED, REFUSED) == [None] * 3
+    assert ends(circuits, TAKEN, *[UNREACHED] * UNANSWERED, REFUSED) == [None] * (UNANSWERED + 2)
+
+
+def test_a_probe_that_is_told_when_to_come_again_opens_nothing(circuits: Circuits) -> None:
+    busy = Answer(status=429, headers={"retry-after": "5"})
+
+    assert circuits.ended(request(breaks=6), busy) is None
 
 
 def test_it_is_open_for_twice_as_long_each_time_but_never_for_more_than_an_hour(
@@ -97,7 +103,6 @@ def test_it_is_open_for_twice_as_long_each_time_but_never_for_more_than_an_hour(
     lasted = []
     for breaks in range(1, 12):
         clock.now += LONGEST_S + 1
-        assert list(circuits.open) == []
         again = circuits.ended(request(breaks=breaks), REFUSED)
         assert again is not None
         assert again.breaks == breaks + 1

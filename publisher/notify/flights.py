@@ -49,6 +49,10 @@ class Flights:
         self._slowness.look()
         return self._free >= max(1, self._slots // _WORTHWHILE)
 
+    def is_slow(self, endpoint: UUID) -> bool:
+        """Return whether an endpoint answers slowly, as of the last look."""
+        return endpoint in self._slowness
+
     def room(self, busy: Collection[UUID]) -> Room:
         """Return what may be claimed now: a copy, to be read in another thread.
 

@@ -60,14 +60,15 @@ class InHand:
         waits = (self._rates.opens_in(one) for one in self._backlogs.all)
         return min((wait for wait in waits if wait), default=math.inf)
 
-    def room(self, shards: Collection[int]) -> Room:
+    def room(self, shards: Collection[int], *, without_slow: bool = False) -> Room:
         """Return what may be claimed of shards now: a copy, to be read in another thread."""
         room = self._flights.room(self._claimed)
+        slow = room.slow if without_slow else ()
         tokens = self._rates.tokens()
         empty = [endpoint for endpoint, count in tokens.items() if count < 1]
         return replace(
             room,
-            full=[*room.full, *empty, *self._silent, *self._backlogs.resting],
+            full=[*room.full, *slow, *empty, *self._silent, *self._backlogs.resting],
             backlogged=self._backlogs.all,
             tokens=tokens,
             stretches=self._sweep.stretches(shards),
@@ -78,6 +79,13 @@ class InHand:
     def shards(self) -> frozenset[int]:
         """The shards that something in hand belongs to."""
         return frozenset(one.shard for one in self._claimed.values())
+
+    @property
+    def held_up(self) -> frozenset[int]:
+        """The shards that something in hand belongs to which may take long."""
+        return frozenset(
+            one.shard for one in self._claimed.values() if self._flights.is_slow(one.endpoint_id)
+        )
 
     def learn(self, found: Claim, room: Room) -> None:
         """Note what a look has told of endpoints and shards, and begin what it brought.

@@ -39,10 +39,12 @@ _OF_ENDPOINT = f"""
     endpoint.deleted_at IS NOT NULL AS deleted, endpoint.topic_id,
     endpoint.expires_at > {_NOW} AS is_subscribed
 """
+# What somebody asks to be sent now is as good as any other probe.
+_BROKEN_UNTIL = "CASE WHEN delivery.trigger = 'manual' THEN NULL ELSE endpoint.broken_until END"
 # Whoever asks for silence, or fails, may still be asked what it wants: to unsubscribe, for example.
 _LISTENS = f"""
     endpoint.paused_at IS NULL AND NOT EXISTS (SELECT FROM pause WHERE task = 'deliver')
-    AND (coalesce(greatest(endpoint.paused_until, endpoint.broken_until), '-infinity') <= {_NOW}
+    AND (coalesce(greatest(endpoint.paused_until, {_BROKEN_UNTIL}), '-infinity') <= {_NOW}
          OR endpoint.topic_id IS NOT NULL AND delivery.id <> endpoint.id)
 """
 # An index range a stretch, so that a long queue in one is never sorted as a whole. `NOT IN` with a subquery:

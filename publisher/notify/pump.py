@@ -149,8 +149,12 @@ class Pump:
     async def _claim(self, group: asyncio.TaskGroup) -> int:
         async with self._record.turn:
             now = time.monotonic()
-            leases = {shard: one for shard, one in self._holdings.claimable.items() if one.holds(now)}
-            room = self._in_hand.room(leases)
+            # A shard that is to go, and cannot as long as somebody hangs, is sent from meanwhile: not to
+            # whoever might hang, too, so that it goes as soon as it can.
+            held_up = self._in_hand.held_up & self._holdings.draining
+            ours = self._holdings.claimable_with(held_up)
+            leases = {shard: one for shard, one in ours.items() if one.holds(now)}
+            room = self._in_hand.room(leases, without_slow=bool(held_up))
             if not leases or not room.slots or len(self._in_hand.reports) > _MOST_REPORTS:
                 # Full of work: there may be more, as soon as something ends.
                 self._more = bool(leases) and not room.slots

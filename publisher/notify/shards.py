@@ -81,7 +81,16 @@ class Holdings:
     @property
     def claimable(self) -> dict[int, Lease]:
         """The leases under which new work may be taken."""
-        return {shard: lease for shard, lease in self.leases.items() if shard not in self.draining}
+        return self.claimable_with(())
+
+    def claimable_with(self, held_up: Collection[int]) -> dict[int, Lease]:
+        """Return the leases under which new work may be taken.
+
+        Args:
+            held_up: draining shards that will not be idle soon.
+        """
+        closed = self.draining - frozenset(held_up)
+        return {shard: lease for shard, lease in self.leases.items() if shard not in closed}
 
 
 NOTHING = Holdings(leases={}, draining=frozenset())

@@ -11,6 +11,7 @@ from publisher.notify.circuits import UNANSWERED
 from publisher.notify.disabling import give_up
 from publisher.notify.endpoint_in import EndpointPatch
 from publisher.notify.endpoints import change
+from publisher.notify.message import message_name
 from publisher.notify.outcome import DeliveryState
 from publisher.schema import DeliveryRow, EndpointRow, EventRow
 from tests.receivers import Reply
@@ -114,6 +115,20 @@ def test_a_circuit_that_another_sender_opened_is_open(subscribers: Making) -> No
         eventually(lambda: some.receivers.received("/other"))
 
     assert some.receivers.received("/broken") == []
+
+
+def test_what_somebody_asks_to_be_sent_now_is_a_probe(subscribers: Making) -> None:
+    some = subscribers()
+    reader = some.subscribe()
+    set_endpoint(some, breaks=2, broken_until=datetime.now(UTC) + timedelta(minutes=5))
+    some.tell(reader)
+    asked_for = message_name(some.tell(reader, trigger="manual"))
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.all_are(SUCCEEDED))
+
+    assert some.receivers.received()[0].headers["webhook-id"] == asked_for
+    assert some.endpoint(reader).breaks == 0
 
 
 def test_since_when_an_endpoint_fails_is_known_until_it_succeeds(subscribers: Making) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy import Engine, Select, func, select, text, update
 from standardwebhooks.webhooks import Webhook
 from structlog.testing import capture_logs
 
@@ -28,7 +28,9 @@ from publisher.notify.schedule import MAX_ATTEMPTS
 from publisher.notify.secrets import show_secret
 from publisher.schema import (
     DeliveryRow,
+    EndpointRow,
     EventRow,
+    SenderRow,
     ShardLeaseRow,
 )
 from tests.receivers import Received, Reply
@@ -341,6 +343,40 @@ def test_a_second_pump_that_starts_in_the_middle_repeats_nothing(subscribers: Ma
             eventually(lambda: some.all_are(SUCCEEDED), within_s=30)
 
     assert len(some.receivers.received()) == 1_500
+
+
+def has_heard_of(sessions: Sessions, newcomer: UUID) -> None:
+    """Wait until every sender has looked twice since one came, so that it knows who slow is, too."""
+    for _ in range(2):
+        with sessions() as session:
+            now = session.scalar(select(func.now()))
+        looked = select(func.count()).where(SenderRow.beat_at > now)
+
+        def all_have(count: Select[int] = looked) -> bool:
+            with sessions() as session:
+                return newcomer is not None and session.scalar(count) == 2
+
+        eventually(all_have)
+
+
+def test_while_a_shard_cannot_go_since_somebody_hangs_the_others_in_it_are_sent_what_is_new(
+    subscribers: Making,
+) -> None:
+    some = subscribers(lambda one: Reply(after_s=30.0 if one.path == "/hangs" else 0.0))
+    hanging = [some.subscribe("/hangs", host=1 + number) for number in range(64)]
+    healthy = [some.subscribe("/healthy", host=100 + number) for number in range(64)]
+    with some.sessions.begin() as session:
+        for shard, pair in enumerate(zip(hanging, healthy, strict=True)):
+            session.execute(update(EndpointRow).where(EndpointRow.id.in_(pair)).values(shard=shard))
+    some.tell(*hanging)
+
+    with RunningPump(some.sessions, BOX, drain_s=0.1):
+        eventually(lambda: len(some.receivers.received("/hangs")) == 64)
+        with RunningPump(some.sessions, BOX, drain_s=0.1) as second:
+            has_heard_of(some.sessions, second.id)
+            some.tell(*healthy)
+            eventually(lambda: len(some.receivers.received("/healthy")) == 64, within_s=8)
+            assert shards_of(some.sessions)[second.id] < 32
 
 
 def test_what_a_killed_pump_had_in_flight_is_sent_again_under_the_same_id(subscribers: Making) -> None:

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -71,6 +72,8 @@ class Receivers:
         self._received: list[Received] = []
         self._open: set[asyncio.Transport] = set()
         self._held: list[Callable[[], None]] = []
+        self._under_way: Counter[str] = Counter()
+        self._most: Counter[str] = Counter()
         self._loop = uvloop.new_event_loop()
         self._socket = _listening_socket()
         self._thread = threading.Thread(target=self._serve, name="receivers", daemon=True)
@@ -94,6 +97,10 @@ class Receivers:
         """Return what came in, in its order; on one path, or on all."""
         return [one for one in list(self._received) if path is None or one.path == path]
 
+    def most_at_once(self, path: str) -> int:
+        """Return how many requests on a path were under way at a time: come in, and not answered yet."""
+        return self._most[path]
+
     def answer(self, answering: Answering) -> None:
         """Answer in another way from now on."""
         self._answering = answering
@@ -110,7 +117,9 @@ class Receivers:
     def _serve(self) -> None:
         server = self._loop.run_until_complete(
             self._loop.create_server(
-                lambda: _Connection(self._take, self._open, self._held), sock=self._socket, backlog=4096
+                lambda: _Connection(self._take, self._end, self._open, self._held),
+                sock=self._socket,
+                backlog=4096,
             )
         )
         self._loop.run_forever()
@@ -122,9 +131,14 @@ class Receivers:
 
     def _take(self, received: Received) -> Reply:
         self.count += 1
+        self._under_way[received.path] += 1
+        self._most[received.path] = max(self._most[received.path], self._under_way[received.path])
         if self._keep:
             self._received.append(received)
         return self._answering(received)
+
+    def _end(self, path: str) -> None:
+        self._under_way[path] -= 1
 
 
 class _Connection(asyncio.Protocol):
@@ -133,10 +147,13 @@ class _Connection(asyncio.Protocol):
     def __init__(
         self,
         take: Callable[[Received], Reply],
+        end: Callable[[str], None],
         opened: set[asyncio.Transport],
         held: list[Callable[[], None]],
     ) -> None:
         self._take = take
+        self._end = end
+        self._asked: str | None = None
         self._opened = opened
         self._held = held
         self._buffer = b""
@@ -150,6 +167,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._opened.discard(self._transport)
+        self._over()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -166,6 +184,7 @@ class _Connection(asyncio.Protocol):
         received = Received(
             path=path, headers=headers, body=rest[:length], at=time.monotonic(), method=method
         )
+        self._asked = received.path
         reply = self._take(received)
         if reply.held:
             self._held.append(partial(self._answer, reply))
@@ -175,8 +194,14 @@ class _Connection(asyncio.Protocol):
             self._answer(reply)
 
     def _answer(self, reply: Reply) -> None:
+        self._over()
         if not self._transport.is_closing():
             self._transport.write(reply.encode())
+
+    def _over(self) -> None:
+        if self._asked is not None:
+            self._end(self._asked)
+            self._asked = None
 
 
 def _listening_socket() -> socket.socket:

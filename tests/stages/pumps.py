@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from ipaddress import ip_network
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
 import uvloop
+from sqlalchemy import select
 
 from publisher.database import Sessions
 from publisher.notify.addresses import Network
@@ -16,6 +18,9 @@ from publisher.notify.flights import most_in_flight
 from publisher.notify.observer import Observer
 from publisher.notify.pump import SLOTS, Pump
 from publisher.notify.secrets import SecretBox
+from publisher.schema import EndpointRow, ShardLeaseRow
+from tests.stages.subscribers import leases_end
+from tests.waiting import eventually
 
 _LOOPBACK = (ip_network("127.0.0.0/8"),)
 
@@ -86,3 +91,46 @@ class RunningPump:
         await client.aclose()
         if not self._running.cancelled():
             self._running.result()
+
+
+class SeveralPumps:
+    """Four pumps at once, of which one goes and another comes whenever a test says so."""
+
+    def __init__(self, sessions: Sessions, box: SecretBox) -> None:
+        self._sessions = sessions
+        self._box = box
+        self._running: dict[UUID, RunningPump] = {}
+
+    def __enter__(self) -> Self:
+        for _ in range(4):
+            self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for pump in self._running.values():
+            pump.stop()
+
+    def hand_over(self, endpoint_id: UUID, *, crash: bool = False) -> None:
+        """End the pump that sends to an endpoint, start another, and return when one of the others does."""
+        holder = eventually(lambda: self._holder(endpoint_id))
+        assert holder is not None
+        pump = self._running.pop(holder)
+        if crash:
+            pump.crash()
+            leases_end(self._sessions, holder)
+        else:
+            pump.stop()
+        self._start()
+        eventually(lambda: self._holder(endpoint_id) not in (None, holder))
+
+    def _start(self) -> None:
+        pump = RunningPump(self._sessions, self._box)
+        pump.__enter__()
+        self._running[pump.id] = pump
+
+    def _holder(self, endpoint_id: UUID) -> UUID | None:
+        holds = select(ShardLeaseRow.holder).join(EndpointRow, EndpointRow.shard == ShardLeaseRow.shard)
+        with self._sessions() as session:
+            return session.scalar(holds.where(EndpointRow.id == endpoint_id))

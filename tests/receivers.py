@@ -105,14 +105,14 @@ class Receivers:
         """Answer in another way from now on."""
         self._answering = answering
 
-    def release(self) -> None:
-        """Answer all that is held."""
-        self._loop.call_soon_threadsafe(self._release)
+    def release(self, most: int | None = None) -> None:
+        """Answer all that is held, or so many, the first ones first."""
+        self._loop.call_soon_threadsafe(self._release, most)
 
-    def _release(self) -> None:
-        for answer in self._held:
+    def _release(self, most: int | None) -> None:
+        for answer in self._held[:most]:
             answer()
-        self._held.clear()
+        del self._held[:most]
 
     def _serve(self) -> None:
         server = self._loop.run_until_complete(

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +16,6 @@ from standardwebhooks.webhooks import Webhook
 from structlog.testing import capture_logs
 
 from publisher.database import Sessions
-from publisher.events import EventType
 from publisher.notify import pump, shards
 from publisher.notify.claim import Claim, Claimed, claim
 from publisher.notify.disabling import disable
@@ -24,12 +24,9 @@ from publisher.notify.in_hand import InHand
 from publisher.notify.observer import Observer
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.report import Report
-from publisher.notify.schedule import MAX_ATTEMPTS
 from publisher.notify.secrets import show_secret
 from publisher.schema import (
-    DeliveryRow,
     EndpointRow,
-    EventRow,
     SenderRow,
     ShardLeaseRow,
 )
@@ -172,89 +169,6 @@ def test_an_observer_that_fails_changes_nothing_of_what_is_sent_and_recorded(sub
     assert len(some.receivers.received()) == len(some.attempts()) == 15
     failed = [one["observer"] for one in logs if one["event"] == "observer.failed"]
     assert sorted(failed) == ["Failing.beats", "Failing.begins", "Failing.ended", "Failing.recorded"]
-
-
-def test_the_first_retry_is_due_after_about_five_seconds(subscribers: Making) -> None:
-    some = subscribers(lambda _: Reply(status=500))
-    some.tell(some.subscribe())
-
-    with RunningPump(some.sessions, BOX):
-        eventually(some.attempts)
-
-    (delivery,), (attempt,) = some.deliveries(), some.attempts()
-    assert delivery.next_attempt_at is not None
-    wait = delivery.next_attempt_at - attempt.at
-    assert timedelta(seconds=3.9) < wait < timedelta(seconds=7)
-
-
-def test_the_last_attempt_of_the_schedule_fails_the_delivery(subscribers: Making) -> None:
-    some = subscribers(lambda _: Reply(status=503))
-    some.tell(some.subscribe(), attempts=MAX_ATTEMPTS - 1)
-
-    with RunningPump(some.sessions, BOX):
-        eventually(lambda: some.all_are(FAILED))
-
-    (delivery,) = some.deliveries()
-    assert (delivery.attempts, delivery.next_attempt_at) == (MAX_ATTEMPTS, None)
-
-
-def test_an_endpoint_that_answers_410_is_disabled_once_and_the_rest_is_held(subscribers: Making) -> None:
-    some = subscribers(lambda one: Reply(status=410 if one.path == "/gone" else 204))
-    gone, healthy = some.subscribe("/gone"), some.subscribe("/healthy")
-    for _ in range(5):
-        some.tell(gone, healthy)
-    with some.sessions.begin() as session:
-        later = func.now() + timedelta(hours=1)
-        waiting = select(DeliveryRow.id).where(DeliveryRow.endpoint_id == gone).limit(1)
-        session.execute(
-            update(DeliveryRow)
-            .where(DeliveryRow.id == waiting.scalar_subquery())
-            .values(next_attempt_at=later)
-        )
-
-    with RunningPump(some.sessions, BOX):
-        eventually(lambda: some.states() == {SUCCEEDED: 5, HELD: 5})
-
-    endpoint = some.endpoint(gone)
-    assert (endpoint.enabled, endpoint.disabled_reason) == (False, "gone")
-    with some.sessions() as session:
-        disabled = session.scalar(select(func.count()).where(EventRow.type == EventType.ENDPOINT_DISABLED))
-    assert disabled == 1
-    assert len(some.receivers.received("/gone")) == 4
-
-
-def test_a_redirect_is_a_failure_and_its_target_is_never_contacted(subscribers: Making) -> None:
-    some = subscribers(lambda one: Reply(status=307, headers={"location": "/target"}))
-    some.tell(some.subscribe("/moved"))
-
-    with RunningPump(some.sessions, BOX):
-        eventually(some.attempts)
-
-    (delivery,) = some.deliveries()
-    assert (delivery.state, delivery.last_status) == (PENDING, 307)
-    assert some.receivers.received("/target") == []
-
-
-def test_retry_after_silences_the_endpoint_for_every_message_and_nobody_else(subscribers: Making) -> None:
-    busy = Reply(status=429, headers={"retry-after": "120"})
-    some = subscribers(lambda one: busy if one.path == "/busy" else Reply())
-    asking, other = some.subscribe("/busy"), some.subscribe("/other")
-    some.tell(asking)
-
-    with RunningPump(some.sessions, BOX):
-        eventually(some.attempts)
-        some.tell(asking, other)
-        eventually(lambda: some.receivers.received("/other"))
-        some.tell(other)
-        eventually(lambda: len(some.receivers.received("/other")) == 2)
-
-    assert len(some.receivers.received("/busy")) == 1
-    paused_until = some.endpoint(asking).paused_until
-    assert paused_until is not None
-    assert timedelta(seconds=100) < paused_until - datetime.now(UTC) < timedelta(seconds=121)
-    tried = next(one for one in some.deliveries() if one.attempts)
-    assert tried.next_attempt_at is not None
-    assert tried.next_attempt_at - datetime.now(UTC) > timedelta(seconds=100)
 
 
 def test_both_secrets_sign_while_a_rotation_lasts(subscribers: Making) -> None:
@@ -423,6 +337,29 @@ def test_a_pump_that_is_told_to_stop_finishes_what_it_has_begun(subscribers: Mak
 
         assert some.all_are(SUCCEEDED)
         assert shards_of(some.sessions) == {None: 64}
+
+
+def test_a_pump_that_is_told_to_stop_begins_nothing_and_leaves_the_rest_due(subscribers: Making) -> None:
+    some = subscribers(lambda _: Reply(held=True))
+    reader = some.subscribe(max_in_flight=1)
+    for _ in range(5):
+        some.tell(reader)
+    with RunningPump(some.sessions, BOX) as stopped:
+        eventually(some.receivers.received)
+        stopping = threading.Thread(target=stopped.stop)
+        stopping.start()
+        # From then on, it is known that it is to stop.
+        eventually(lambda: shards_of(some.sessions)[None] == 63)
+        some.tell(reader)
+
+        some.receivers.answer(lambda _: Reply())
+        some.receivers.release()
+        stopping.join()
+
+    assert len(some.receivers.received()) == 1
+    assert some.states() == {SUCCEEDED: 1, PENDING: 5}
+    assert {one.attempts for one in some.deliveries() if one.state == PENDING} == {0}
+    assert shards_of(some.sessions) == {None: 64}
 
 
 def test_what_a_stopping_pump_cannot_finish_stays_due(subscribers: Making) -> None:

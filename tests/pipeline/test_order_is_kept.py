@@ -4,6 +4,7 @@ Guards: `judge` (an embargo is read again when it ends), `cancel` (what waits is
 correction), `decide` (the same content is no revision).
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -122,6 +123,25 @@ def test_fifty_submissions_of_an_article_at_once_are_one_article_with_ordered_re
     assert _stored_titles(room, answers[0]["id"]) == [answer["title"] for answer in answers]
     last = room.told("/fifty")[-1]
     assert (last.sequence, last.data["title"]) == (50, answers[-1]["title"])
+
+
+def test_fifty_equal_submissions_at_once_are_one_article_and_one_message_to_each_endpoint(
+    room: Newsroom,
+) -> None:
+    paths = [f"/equal-{number}" for number in range(3)]
+    endpoints = [room.subscribe(path, categories=["equal"]) for path in paths]
+
+    with ThreadPoolExecutor(50) as clients:
+        answers = list(clients.map(lambda number: room.post("equal", replica=number % 2), range(50)))
+    eventually(lambda: all(room.told(path) for path in paths))
+    eventually(lambda: room.settled(answers[0]))
+
+    assert len({answer["id"] for answer in answers}) == 1
+    assert Counter(answer["outcome"] for answer in answers) == {"created": 1, "unchanged": 49}
+    assert [room.sequences(path) for path in paths] == [[1]] * 3
+    assert [room.deliveries(one) for one in endpoints] == [[(1, "succeeded")]] * 3
+    told = {one.headers["webhook-id"] for path in paths for one in room.receivers.received(path)}
+    assert len(told) == 1
 
 
 def test_what_was_tried_in_vain_is_not_sent_after_its_correction(room: Newsroom) -> None:

@@ -150,6 +150,15 @@ def test_every_make_target_that_is_named_exists() -> None:
     assert named - targets == set()
 
 
+def test_every_test_that_is_promised_to_prove_something_exists() -> None:
+    # Without a folder it is one of the whole way, as the table's heading says.
+    named = set(re.findall(r"`(?:tests/(\w+)/)?(test_\w+\.py)`", read("docs/promises.md")))
+
+    paths = {ROOT / "tests" / (folder or "pipeline") / name for folder, name in named}
+    assert len(paths) > 50
+    assert [path.name for path in sorted(paths) if not path.exists()] == []
+
+
 @pytest.mark.parametrize("decision", DECISIONS, ids=lambda path: path.stem[:4])
 def test_a_decision_is_one_page_with_context_decision_and_consequences(decision: Path) -> None:
     lines = decision.read_text(encoding="utf-8").splitlines()

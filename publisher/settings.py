@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     worker_memory_mb: int = Field(
         1024, ge=0, le=1_000_000, description="Most memory of each process of a worker, in MB; 0: no limit."
     )
+    sender_slots: int = Field(
+        500, ge=1, le=10_000, description="Requests that each sender has in flight at a time."
+    )
     keep_days: KeptDays = Field(30, description="Days that the record of what happened is kept; 0: for ever.")
     keep_deliveries_days: KeptDays = Field(365, description="Days that it is kept who was sent what.")
     log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` or `json`.")

@@ -15,7 +15,7 @@ from celery import bootsteps
 from publisher.database import Channel, sessions
 from publisher.notify.client import WebhookClient
 from publisher.notify.flights import most_in_flight
-from publisher.notify.pump import DRAIN_S, SLOTS, Pump
+from publisher.notify.pump import DRAIN_S, Pump
 from publisher.notify.secrets import SecretBox
 from workers.app import PublisherApp
 from workers.connections import Kind, engine_of
@@ -72,12 +72,14 @@ class PumpThread:
         settings = self._app.settings
         self._loop = asyncio.get_running_loop()
         engine = engine_of(settings, Kind.SENDER)
-        client = WebhookClient(allowed=settings.allowed_networks, connections=most_in_flight(SLOTS))
+        slots = settings.sender_slots
+        client = WebhookClient(allowed=settings.allowed_networks, connections=most_in_flight(slots))
         spans = spans_of("sender")
         pump = Pump(
             sessions(engine, self._app.routes),
             client,
             SecretBox.of(settings),
+            slots=slots,
             observer=TracedAttempts(spans, self._app.attempts) if spans else self._app.attempts,
         )
         try:

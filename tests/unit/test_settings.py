@@ -7,6 +7,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from publisher.errors import SettingsError
+from publisher.notify.pump import SLOTS
 from publisher.settings import load_settings
 
 
@@ -151,6 +152,16 @@ def test_the_memory_of_workers_may_be_limited_or_not(megabytes: int) -> None:
 def test_less_memory_than_a_worker_takes_from_the_start_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"^PUBLISHER_WORKER_MEMORY_MB: expected 256 or more, or 0"):
         load_settings(worker_memory_mb=100)
+
+
+def test_a_sender_has_as_many_slots_as_a_pump_that_is_told_nothing() -> None:
+    assert load_settings().sender_slots == SLOTS
+
+
+@pytest.mark.parametrize("slots", [0, 10_001, "many"])
+def test_no_slot_at_all_and_more_than_there_are_ports_for_are_refused(slots: object) -> None:
+    with pytest.raises(SettingsError, match=r"^PUBLISHER_SENDER_SLOTS: "):
+        load_settings(sender_slots=slots)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,23 @@ from types import FrameType
 
 from rich.console import Console
 
-from benchmarks import accepts, articles, bloat, costs, deliveries, feeds, growth, latency, slow_disk
+from benchmarks import (
+    accepts,
+    articles,
+    bloat,
+    costs,
+    deliveries,
+    fan_out,
+    feeds,
+    growth,
+    hanging,
+    latency,
+    senders,
+    slow_disk,
+    spread,
+    tls,
+    waiting,
+)
 from benchmarks.figure import Figure
 from benchmarks.report import LATEST, table_of, write_latest
 from benchmarks.stand import CannotMeasure, Stand
@@ -27,6 +43,12 @@ def measurements(minutes: float) -> Mapping[str, Measurement]:
         "accepts": accepts.measure,
         "latency": latency.measure,
         "deliveries": deliveries.measure,
+        "senders": senders.measure,
+        "spread": spread.measure,
+        "fan-out": fan_out.measure,
+        "tls": tls.measure,
+        "hanging": hanging.measure,
+        "waiting": waiting.measure,
         "feeds": feeds.measure,
         "costs": costs.measure,
         "slow-disk": slow_disk.measure,

@@ -5,10 +5,14 @@ from enum import StrEnum
 
 
 class Of(StrEnum):
-    """What a goal is about: the value itself, or its ratio to the baseline."""
+    """What a goal is about: the value itself, its ratio to the baseline, or how alike the two are.
+
+    `LIKENESS` is the smaller of the two as a part of the larger one.
+    """
 
     VALUE = "value"
     RATIO = "ratio"
+    LIKENESS = "likeness"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,15 +24,19 @@ class Goal:
     at_most: bool = False
 
     def __str__(self) -> str:
-        """Return it as people write it: `≥ 150`, `ratio ≥ 0.5`."""
+        """Return it as people write it: `≥ 150`, `ratio ≥ 0.5`, `ratio 0.8-1.25`."""
+        if self.of is Of.LIKENESS:
+            return f"ratio {self.bound:g}-{1 / self.bound:g}"
         subject = "ratio " if self.of is Of.RATIO else ""
         return f"{subject}{'≤' if self.at_most else '≥'} {self.bound:g}"
 
     def met_by(self, value: float, ratio: float | None) -> bool:
         """Return whether a figure keeps to it."""
-        found = ratio if self.of is Of.RATIO else value
+        found = value if self.of is Of.VALUE else ratio
         if found is None:
             return False
+        if self.of is Of.LIKENESS:
+            return bool(found) and min(found, 1 / found) >= self.bound
         return found <= self.bound if self.at_most else found >= self.bound
 
 

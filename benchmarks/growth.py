@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from itertools import count
 from statistics import median
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from benchmarks.figure import Figure, Goal, Of
 from benchmarks.filling import add_feeds, multiply
@@ -87,19 +87,19 @@ class _Archive:
         system.until(lambda: self._are_delivered(articles), within_s=_WITHIN_S, every_s=0.2)
         for child in children:
             system.end(child)
-        self._tidy()
+        system.tidy()
 
     def multiply(self) -> None:
         """Store copies of them."""
         with self._system.sessions.begin() as session:
             multiply(session, _TIMES)
-        self._tidy()
+        self._system.tidy()
 
     def add_feeds(self, feeds: int) -> None:
         """Have so many feeds besides."""
         with self._system.sessions.begin() as session:
             add_feeds(session, feeds)
-        self._tidy()
+        self._system.tidy()
 
     def published_per_s(self) -> float:
         """Return how many more articles a second go through every stage but the sender's."""
@@ -138,10 +138,3 @@ class _Archive:
         delivered = select(func.count()).where(DeliveryRow.state == DeliveryState.SUCCEEDED)
         with self._system.sessions() as session:
             return self._system.owed() == 0 and session.scalar(delivered) == articles
-
-    def _tidy(self) -> None:
-        """Leave nothing to autovacuum and the checkpointer that would fall into a measurement."""
-        with self._system.sessions() as session:
-            connection = session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-            connection.execute(text("VACUUM ANALYZE"))
-            connection.execute(text("CHECKPOINT"))

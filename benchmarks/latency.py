@@ -53,16 +53,20 @@ def measure(stand: Stand) -> list[Figure]:
             system.start(*argv)
         whole = uvloop.run(_through_system(system, url, key))
     beside = f"{_HOPS} empty Celery tasks, then a POST"
-    goal = Goal(bound=100, at_most=True)
     return [
-        _figure("latency p50", median(whole), median(naive), beside, goal),
-        _figure("latency p99", quantiles(whole, n=100)[98], quantiles(naive, n=100)[98], beside),
+        _figure("p50", median(whole), median(naive), beside, at_most_ms=50),
+        _figure("p99", quantiles(whole, n=100)[98], quantiles(naive, n=100)[98], beside, at_most_ms=250),
     ]
 
 
-def _figure(name: str, value_s: float, baseline_s: float, beside: str, goal: Goal | None = None) -> Figure:
+def _figure(name: str, value_s: float, baseline_s: float, beside: str, *, at_most_ms: float) -> Figure:
     return Figure(
-        name=name, value=value_s * 1000, unit="ms", baseline=baseline_s * 1000, beside=beside, goal=goal
+        name=f"latency {name}",
+        value=value_s * 1000,
+        unit="ms",
+        baseline=baseline_s * 1000,
+        beside=beside,
+        goal=Goal(bound=at_most_ms, at_most=True),
     )
 
 

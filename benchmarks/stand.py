@@ -105,6 +105,8 @@ class System:
         self.redis_url = stand.redis_url
         self.folder = stand.folder / name
         self.folder.mkdir()
+        self.environment: dict[str, str] = {}
+        """What every process gets that is started from now on, besides the settings that all have."""
         self._children: list[Child] = []
         self._numbers = count()
         with Redis.from_url(stand.redis_url) as redis:
@@ -196,6 +198,13 @@ class System:
         with self.sessions() as session:
             return session.scalar(left) or 0
 
+    def tidy(self) -> None:
+        """Leave nothing to autovacuum and the checkpointer that would fall into a measurement."""
+        with self.sessions() as session:
+            connection = session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+            connection.execute(text("VACUUM ANALYZE"))
+            connection.execute(text("CHECKPOINT"))
+
     def until(self, look: Callable[[], Seen], *, within_s: float, every_s: float = _LOOK_EVERY_S) -> Seen:
         """Return what `look` returns as soon as it is true.
 
@@ -225,6 +234,7 @@ class System:
             "PUBLISHER_ALLOWED_NETWORKS": "127.0.0.0/8",
             "PUBLISHER_ALLOW_HTTP": "true",
             "PUBLISHER_LOG_FORMAT": "json",
+            **self.environment,
         }
 
 

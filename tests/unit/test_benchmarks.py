@@ -1,9 +1,16 @@
 """The parts of the benchmarks that turn what servers tell into figures."""
 
-import pytest
+import ssl
+from contextlib import suppress
+from pathlib import Path
 
+import pytest
+from cryptography import x509
+
+from benchmarks.certificates import certify
 from benchmarks.counters import Cost, Kind
 from benchmarks.figure import Figure, Goal, Of
+from benchmarks.receivers import address_of
 from benchmarks.statements import abridged, statements_within
 
 _LOG = """starting up
@@ -69,3 +76,58 @@ def test_a_figure_without_a_baseline_has_no_ratio_and_misses_a_goal_about_one():
     row = figure.row()
 
     assert (None, None, False) == (row["baseline"], row["ratio"], row["met"])
+
+
+@pytest.mark.parametrize(
+    ("value", "met"), [(79, False), (80, True), (100, True), (125, True), (126, False), (0, False)]
+)
+def test_what_is_to_be_alike_may_be_neither_much_smaller_nor_much_larger(value, met):
+    goal = Goal(bound=0.8, of=Of.LIKENESS)
+    figure = Figure(name="spread", value=value, unit="per s", baseline=100, beside="few", goal=goal)
+
+    row = figure.row()
+
+    assert ("ratio 0.8-1.25", met) == (row["goal"], row["met"])
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory):
+    return certify(250, tmp_path_factory.mktemp("certified") / "certificates")
+
+
+def test_each_host_shows_a_certificate_that_names_it_and_99_others_at_most(certified):
+    shown = [x509.load_pem_x509_certificate(file.read_bytes()) for file in certified.shown]
+
+    named = [set(map(str, _names(one).get_values_for_type(x509.IPAddress))) for one in shown]
+
+    assert all(address_of(host) in named[host % len(named)] for host in range(1, 251))
+    assert max(map(len, named)) <= 100
+
+
+@pytest.mark.parametrize(("host", "trusted"), [(1, True), (250, True), (2, False)])
+def test_a_client_that_trusts_the_authority_trusts_a_host_with_its_own_certificate(certified, host, trusted):
+    client = ssl.create_default_context(cafile=certified.authority)
+    certificate = certified.shown[host % len(certified.shown)]
+    address = address_of(host if trusted else host + 1)
+
+    if trusted:
+        _shake_hands(client, certificate, address)
+    else:
+        with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
+            _shake_hands(client, certificate, address)
+
+
+def _names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
+    return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+
+
+def _shake_hands(client: ssl.SSLContext, certificate: Path, address: str) -> None:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asks = client.wrap_bio(back, there, server_hostname=address)
+    answers = server.wrap_bio(there, back, server_side=True)
+    for side in (asks, answers, asks, answers):
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    assert asks.cipher() is not None

@@ -150,6 +150,13 @@ def test_every_make_target_that_is_named_exists() -> None:
     assert named - targets == set()
 
 
+def test_every_guard_is_named_once() -> None:
+    guards = re.findall(r"^\| (.+?) \|", section(read("docs/promises.md"), "Guards"), re.MULTILINE)
+
+    assert len(guards) > 50
+    assert sorted(set(guards)) == sorted(guards)
+
+
 def test_every_test_that_is_promised_to_prove_something_exists() -> None:
     # Without a folder it is one of the whole way, as the table's heading says.
     named = set(re.findall(r"`(?:tests/(\w+)/)?(test_\w+\.py)`", read("docs/promises.md")))

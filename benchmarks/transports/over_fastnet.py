@@ -1,0 +1,29 @@
+"""Ours on aiofastnet, aio-libs' transports for asyncio and uvloop, in place of the loop's own."""
+
+import asyncio
+
+import aiofastnet
+import httpx
+
+from benchmarks.transports import over_connector
+from benchmarks.transports.candidates import Wanted
+
+API = httpx
+
+
+def transport(wanted: Wanted) -> httpx.AsyncBaseTransport:
+    """Return it with loopback allowed; the running loop connects through aiofastnet from now on."""
+    aiofastnet.patch_loop(asyncio.get_running_loop())
+    return over_connector.transport(wanted)
+
+
+def plain() -> httpx.AsyncBaseTransport:
+    """Return it with the authorities that the client trusts by default."""
+    aiofastnet.patch_loop(asyncio.get_running_loop())
+    return over_connector.plain()
+
+
+def guarded(wanted: Wanted) -> httpx.AsyncBaseTransport:
+    """Return it with nothing but public addresses allowed."""
+    aiofastnet.patch_loop(asyncio.get_running_loop())
+    return over_connector.guarded(wanted)

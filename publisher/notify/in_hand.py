@@ -75,6 +75,10 @@ class InHand:
             at=time.monotonic(),
         )
 
+    def is_silent(self, endpoint: UUID) -> bool:
+        """Return whether an endpoint is left alone, as it said in an answer that is not in the record yet."""
+        return endpoint in self._silent
+
     @property
     def shards(self) -> frozenset[int]:
         """The shards that something in hand belongs to."""

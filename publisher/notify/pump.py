@@ -176,7 +176,8 @@ class Pump:
     async def _send(self, claimed: Claimed) -> None:
         report: Report | None = None
         try:
-            if self._is_ours(claimed):
+            # An answer that came while the record was asked counts, too.
+            if self._is_ours(claimed) and not self._in_hand.is_silent(claimed.endpoint_id):
                 traceparent = self._observer.begins(claimed)
                 jitter = random.uniform(-1, 1)
                 report = await attempt(self._client, claimed, jitter=jitter, traceparent=traceparent)

@@ -3,6 +3,7 @@
 from enum import StrEnum
 from uuid import UUID
 
+import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
@@ -11,6 +12,8 @@ from publisher.notify.health import Health
 from publisher.notify.waiting import stop_waiting
 from publisher.outbox.emit import emit
 from publisher.schema import EndpointRow
+
+log = structlog.get_logger("publisher.endpoints")
 
 
 class DisabledReason(StrEnum):
@@ -50,6 +53,7 @@ def disable(session: Session, endpoint_id: UUID, reason: str) -> bool:
     )
     if disabled is None:
         return False
+    log.warning("endpoint.disabled", endpoint_id=str(endpoint_id), reason=str(reason))
     stop_waiting(session, endpoint_id)
     emit(session, EventType.ENDPOINT_DISABLED, endpoint_id, {"reason": reason})
     return True

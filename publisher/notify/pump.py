@@ -211,8 +211,7 @@ class Pump:
         async with self._record.turn:
             reports = with_few_to_settle(self._in_hand.reports[:_FLUSH_MOST], most=_SETTLED_MOST)
             for report in to_settle(reports):
-                if await self._record.ask(partial(settle, report=report)):
-                    self._tell_of_end(report)
+                await self._record.ask(partial(settle, report=report))
             recorded = await self._record.ask(lambda session: flush(session, reports))
             self._in_hand.forget(reports)
             self._observer.recorded(recorded, not_ours=len(reports) - len(recorded))
@@ -225,10 +224,6 @@ class Pump:
             failed=len(reports) - succeeded,
             not_ours=len(reports) - len(recorded),
         )
-
-    def _tell_of_end(self, report: Report) -> None:
-        endpoint_id = str(report.claimed.endpoint_id)
-        log.warning("endpoint.disabled", endpoint_id=endpoint_id, reason=report.outcome.consequence)
 
     async def _finish_sending(self) -> None:
         self._more = False

@@ -137,7 +137,7 @@ def test_everything_that_is_stuck_is_replayed_in_slices(
     publisher: Publisher, database: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("publisher.outbox.watch.SLICE", 3)
-    monkeypatch.setattr("workers.commands.operators.SLICE", 3)
+    monkeypatch.setattr("workers.commands.replaying.SLICE", 3)
     with database.begin() as session:
         emit_all(session, [Event(type=EventType.ARTICLE_RECEIVED, subject=new_id()) for _ in range(7)])
         session.execute(update(EventTaskRow).values(stuck=True))

@@ -65,16 +65,18 @@ def locales(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def foreign_locale(locales: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Set a Vietnamese locale, or whatever this machine has."""
-    monkeypatch.setenv("LOCPATH", str(locales))
-    before = locale.setlocale(locale.LC_ALL)
-    try:
-        locale.setlocale(locale.LC_ALL, VIETNAMESE)
-    except locale.Error:
-        locale.setlocale(locale.LC_ALL, "C.UTF-8")
-    yield
-    locale.setlocale(locale.LC_ALL, before)
+def foreign_locale(locales: Path) -> Iterator[None]:
+    """Set a Vietnamese locale, or whatever this machine has, and whatever is patched later, set it back."""
+    set_locale = locale.setlocale
+    before = set_locale(locale.LC_ALL)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("LOCPATH", str(locales))
+        try:
+            set_locale(locale.LC_ALL, VIETNAMESE)
+        except locale.Error:
+            set_locale(locale.LC_ALL, "C.UTF-8")
+        yield
+    set_locale(locale.LC_ALL, before)
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ class Wanted:
 
 
 class Candidate(Protocol):
-    """A module that makes a transport."""
+    """What makes a transport: a module, or its `CANDIDATE`."""
 
     API: ModuleType
     """httpx or httpx2: whose requests the transport takes."""
@@ -74,9 +74,10 @@ def candidate(name: str) -> Candidate:
         NotInstalled: when a package that it needs is missing.
     """
     try:
-        return cast("Candidate", import_module(f"benchmarks.transports.{MODULES[name]}"))
+        module = import_module(f"benchmarks.transports.{MODULES[name]}")
     except ModuleNotFoundError as error:
         raise NotInstalled(f"{name}: left out, {error.name} is not installed") from error
+    return cast("Candidate", getattr(module, "CANDIDATE", module))
 
 
 def request(one: Candidate, url: str, headers: Mapping[str, str], body: bytes, *, deadline_s: float) -> Any:

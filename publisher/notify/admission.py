@@ -1,7 +1,8 @@
 """Who may be sent what was found: as much as there are slots for, and no more than each endpoint takes."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -69,3 +70,22 @@ class Admission:
         if known is not None:
             return known
         return tokens_since(self._since_of(row.shard), row.rate_per_s, at=self._room.at)
+
+
+def in_turns(along: Iterable[Row[Any]], heads: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
+    """Let those without a backlog and those with one take turns, each delivery once."""
+    seen = set()
+    for row in (one for pair in zip_longest(along, heads) for one in pair if one is not None):
+        if row.id not in seen:
+            seen.add(row.id)
+            yield row
+
+
+def one_each(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
+    """Return the first row of every endpoint, then the second of every endpoint, and so on."""
+    place: Counter[UUID] = Counter()
+    placed = []
+    for row in rows:
+        placed.append((place[row.endpoint_id], row))
+        place[row.endpoint_id] += 1
+    return [row for _, row in sorted(placed, key=lambda pair: pair[0])]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from publisher.notify.claim import Claimed
+from publisher.notify.claimed import Claimed
 from publisher.notify.client import WebhookClient
 from publisher.notify.outcome import Answer, Consequence, ErrorKind
 from publisher.notify.report import Report

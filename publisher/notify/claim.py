@@ -1,18 +1,17 @@
 """Take deliveries that are due, with everything that sending them needs."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from publisher.notify.admission import Admission
+from publisher.notify.admission import Admission, in_turns, one_each
 from publisher.notify.aside import put_aside
+from publisher.notify.claimed import Claimed
 from publisher.notify.health import Health
 from publisher.notify.looks import Seen, look_along, look_before
 from publisher.notify.outcome import DeliveryState
@@ -28,45 +27,6 @@ from publisher.notify.websub.loading import load_for_subscribers
 _ITS_TURN_IN_S = 0.05
 # An index range each; the rest has its turn at the next look.
 _MOST_LINES = 250
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claimed:
-    """A delivery that this sender is about to try; no row says so, the lease of its shard does.
-
-    Attributes:
-        token: of that lease.
-        sequence: of what is sent: the revision's, or the generation of the feed's document.
-        attempts: made before this one.
-        timeout_s: None: the default.
-        trigger: why this attempt is made: `auto`, `manual` or `replay`.
-        max_in_flight: how many requests at a time the endpoint takes; 1 if it keeps an order.
-        since: when the shard became ours, on the monotonic clock.
-        due_at: when it was to be sent; whoever lets it come due again meanwhile changes that.
-        breaks: how often the endpoint's circuit opened without closing in between; with any, this is a probe.
-        health: None: it is a subscriber of feeds, who is never given up, since its lease ends by itself.
-        is_question: a subscriber is asked what it wants, which says nothing of what it takes.
-    """
-
-    id: UUID
-    shard: int
-    token: int
-    endpoint_id: UUID
-    message_id: UUID
-    sequence: int | None
-    attempts: int
-    trigger: str
-    url: str
-    timeout_s: float | None
-    max_in_flight: int
-    sending: Sending
-    rate_per_s: float | None = None
-    fifo: bool = False
-    since: float = 0.0
-    breaks: int = 0
-    due_at: datetime | None = None
-    health: Health | None = None
-    is_question: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,77 +88,90 @@ def claim(
     Raises:
         SettingsError: when PUBLISHER_SECRET_KEY is not the key that secrets were encrypted with.
     """
-    seen = look_along(session, room.stretches or [Stretch(shard=one) for one in sorted(leases)], room, at=at)
-    in_line = {row.endpoint_id for row in seen.rows if row.fifo}
-    open_lines = _open_lines(room, in_line)
-    # No more than there are slots: whoever is looked at is served, one after the other.
-    looked_at = open_lines[: min(_MOST_LINES, room.slots)]
-    first = [row for row in look_before(session, looked_at, room, at=at) if row.shard in leases]
-    rows = list({row.id: row for row in (*seen.rows, *first)}.values())
-    admission = Admission(room, since_of=lambda shard: leases[shard].since)
-    busy = set(room.busy)
-    due = _one_each([row for row in first if row.due_in_s <= 0 and row.is_in_turn and row.id not in busy])
-    admission.admit(_enabled(_in_turns([row for row in seen.rows if not row.fifo], due)))
-    found = {**_untold(rows), **_sendings(session, admission.admitted, box=box, now=now)}
+    found = _look(session, leases, room, at=at)
+    admission = _admit(found, leases, room)
+    becomes = {**_untold(found.rows), **_sendings(session, admission.admitted, box=box, now=now)}
     put_aside(
         session,
         leases,
-        cancelled=[row for row in rows if found.get(row.id) is DeliveryState.CANCELLED],
-        held=[row for row in rows if found.get(row.id) is DeliveryState.HELD],
+        cancelled=[row for row in found.rows if becomes.get(row.id) is DeliveryState.CANCELLED],
+        held=[row for row in found.rows if becomes.get(row.id) is DeliveryState.HELD],
     )
     return Claim(
         deliveries=[
             _claimed(row, leases[row.shard], sending)
             for row in admission.admitted
-            if (sending := found.get(row.id)) is not None and not isinstance(sending, DeliveryState)
+            if (sending := becomes.get(row.id)) is not None and not isinstance(sending, DeliveryState)
         ],
-        more=bool(seen.cut) or admission.is_over or len(open_lines) > len(looked_at),
+        more=bool(found.seen.cut) or admission.is_over or found.has_more_lines,
         full=admission.full,
-        backlogged=admission.backlogged | in_line,
-        looked=_looked(looked_at, first),
-        seen=seen,
-        ended={row.endpoint_id for row in rows if row.deleted or not row.enabled},
+        backlogged=admission.backlogged | found.in_line,
+        looked=_looked(found),
+        seen=found.seen,
+        ended={row.endpoint_id for row in found.rows if not _is_told(row)},
     )
 
 
-def _open_lines(room: Room, in_line: Collection[UUID]) -> list[UUID]:
-    """Return the endpoints to look at, each once: they have a backlog or an order, and take something."""
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What lies in our shards, and at the heads of lines.
+
+    Attributes:
+        in_line: endpoints that keep an order, and have something due.
+        looked_at: endpoints whose lines were looked at.
+        heads: of these lines.
+        has_more_lines: there are others that take something.
+        rows: everything, each delivery once.
+    """
+
+    seen: Seen
+    in_line: frozenset[UUID]
+    looked_at: Collection[UUID]
+    heads: Sequence[Row[Any]]
+    has_more_lines: bool
+    rows: Sequence[Row[Any]]
+
+
+def _look(session: Session, leases: Mapping[int, Lease], room: Room, *, at: datetime | None) -> _Found:
+    seen = look_along(session, room.stretches or [Stretch(shard=one) for one in sorted(leases)], room, at=at)
+    in_line = frozenset(row.endpoint_id for row in seen.rows if row.fifo)
     full = set(room.full)
-    return [one for one in dict.fromkeys((*in_line, *room.backlogged)) if one not in full]
+    lines = [one for one in dict.fromkeys((*in_line, *room.backlogged)) if one not in full]
+    # No more than there are slots: whoever is looked at is served, one after the other.
+    looked_at = lines[: min(_MOST_LINES, room.slots)]
+    heads = [row for row in look_before(session, looked_at, room, at=at) if row.shard in leases]
+    return _Found(
+        seen=seen,
+        in_line=in_line,
+        looked_at=looked_at,
+        heads=heads,
+        has_more_lines=len(lines) > len(looked_at),
+        rows=list({row.id: row for row in (*seen.rows, *heads)}.values()),
+    )
 
 
-def _in_turns(along: Iterable[Row[Any]], first: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
-    """Let those with a backlog and those without one take turns, each delivery once."""
-    seen = set()
-    for row in (one for pair in zip_longest(along, first) for one in pair if one is not None):
-        if row.id not in seen:
-            seen.add(row.id)
-            yield row
+def _admit(found: _Found, leases: Mapping[int, Lease], room: Room) -> Admission:
+    busy = set(room.busy)
+    along = [row for row in found.seen.rows if not row.fifo]
+    due = [row for row in found.heads if row.due_in_s <= 0 and row.is_in_turn and row.id not in busy]
+    admission = Admission(room, since_of=lambda shard: leases[shard].since)
+    admission.admit(row for row in in_turns(along, one_each(due)) if _is_told(row))
+    return admission
 
 
-def _one_each(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
-    """Return the first row of every endpoint, then the second of every endpoint, and so on."""
-    place: Counter[UUID] = Counter()
-    placed = []
-    for row in rows:
-        placed.append((place[row.endpoint_id], row))
-        place[row.endpoint_id] += 1
-    return [row for _, row in sorted(placed, key=lambda pair: pair[0])]
+def _is_told(row: Row[Any]) -> bool:
+    return bool(row.enabled and not row.deleted)
 
 
-def _enabled(rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
-    return (row for row in rows if row.enabled and not row.deleted)
-
-
-def _looked(endpoints: Collection[UUID], first: Iterable[Row[Any]]) -> Looked:
-    found, waits = set(), {}
-    for row in first:
-        found.add(row.endpoint_id)
+def _looked(found: _Found) -> Looked:
+    waits = {}
+    for row in found.heads:
         if row.fifo and row.due_in_s > 0:
             waits[row.endpoint_id] = row.due_in_s
         elif not row.is_in_turn:
             waits[row.endpoint_id] = _ITS_TURN_IN_S
-    return Looked(endpoints=endpoints, found=found, waits=waits)
+    have = {row.endpoint_id for row in found.heads}
+    return Looked(endpoints=found.looked_at, found=have, waits=waits)
 
 
 def _untold(rows: Sequence[Row[Any]]) -> dict[UUID, DeliveryState]:
@@ -206,7 +179,7 @@ def _untold(rows: Sequence[Row[Any]]) -> dict[UUID, DeliveryState]:
     return {
         row.id: DeliveryState.CANCELLED if row.deleted else DeliveryState.HELD
         for row in rows
-        if row.deleted or not row.enabled
+        if not _is_told(row)
     }
 
 

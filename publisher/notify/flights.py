@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from uuid import UUID
 
-from publisher.notify.claim import Claimed
+from publisher.notify.claimed import Claimed
 from publisher.notify.room import Room
 from publisher.notify.slowness import Slowness
 

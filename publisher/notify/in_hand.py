@@ -9,13 +9,16 @@ from uuid import UUID
 
 from publisher.notify.backlogs import Backlogs
 from publisher.notify.circuits import Circuits
-from publisher.notify.claim import Claim, Claimed
+from publisher.notify.claim import Claim
+from publisher.notify.claimed import Claimed
 from publisher.notify.flights import Flights
 from publisher.notify.outcome import OF_ENDPOINTS
 from publisher.notify.rates import Rates
 from publisher.notify.report import Report
 from publisher.notify.room import Room
 from publisher.notify.sweep import Sweep
+
+_SWEEP_PAUSE_S = 0.05
 
 
 class InHand:
@@ -50,15 +53,14 @@ class InHand:
         return self._flights.has_room
 
     @property
-    def is_sweeping(self) -> bool:
-        """Whether more is due in our shards than one look walks along."""
-        return self._sweep.is_under_way
+    def looks_again_in_s(self) -> float:
+        """In how many seconds a look is worth it, though nothing has happened meanwhile.
 
-    @property
-    def opens_in_s(self) -> float:
-        """In how many seconds the next endpoint with a backlog may be sent something, by its rate."""
+        Then an endpoint with a backlog may be sent something, by its rate; or a sweep goes on.
+        """
         waits = (self._rates.opens_in(one) for one in self._backlogs.all)
-        return min((wait for wait in waits if wait), default=math.inf)
+        by_rate = min((wait for wait in waits if wait), default=math.inf)
+        return min(by_rate, _SWEEP_PAUSE_S) if self._sweep.is_under_way else by_rate
 
     def room(self, shards: Collection[int], *, without_slow: bool = False) -> Room:
         """Return what may be claimed of shards now: a copy, to be read in another thread."""
@@ -68,7 +70,7 @@ class InHand:
         empty = [endpoint for endpoint, count in tokens.items() if count < 1]
         return replace(
             room,
-            full=[*room.full, *slow, *empty, *self._silent, *self._backlogs.resting],
+            full=[*room.full, *slow, *empty, *+self._silent, *self._backlogs.resting],
             backlogged=self._backlogs.all,
             tokens=tokens,
             stretches=self._sweep.stretches(shards),
@@ -77,7 +79,7 @@ class InHand:
 
     def is_silent(self, endpoint: UUID) -> bool:
         """Return whether an endpoint is left alone, as it said in an answer that is not in the record yet."""
-        return endpoint in self._silent
+        return self._silent[endpoint] > 0
 
     @property
     def shards(self) -> frozenset[int]:
@@ -109,6 +111,7 @@ class InHand:
     def tidy(self) -> None:
         """Let go of what is old."""
         self._circuits.forget_old()
+        self._silent = +self._silent
 
     def _take_off(self, claimed: Claimed) -> None:
         self._claimed[claimed.id] = claimed
@@ -138,7 +141,8 @@ class InHand:
             return report
         health, endpoint = report.claimed.health, report.claimed.endpoint_id
         has_failed = endpoint in self._circuits or (health is not None and health.failing_since is not None)
-        circuit = self._circuits.ended(report.claimed, report.answer)
+        asks = report.outcome.paused_until is not None
+        circuit = self._circuits.ended(report.claimed, report.answer, asks_for_silence=asks)
         recovers = report.answer.succeeded and has_failed
         return replace(report, circuit=circuit, recovers=recovers) if circuit or recovers else report
 
@@ -148,13 +152,7 @@ class InHand:
         for one in reports:
             del self._claimed[one.claimed.id]
             if _silences(one):
-                _take_one(self._silent, one.claimed.endpoint_id)
-
-
-def _take_one(counter: Counter[UUID], endpoint: UUID) -> None:
-    counter[endpoint] -= 1
-    if not counter[endpoint]:
-        del counter[endpoint]
+                self._silent[one.claimed.endpoint_id] -= 1
 
 
 def _silences(report: Report) -> bool:

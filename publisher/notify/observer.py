@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from publisher.notify.claim import Claimed
+from publisher.notify.claimed import Claimed
 from publisher.notify.in_hand import InHand
 from publisher.notify.report import Report
 from publisher.undisturbed import undisturbed

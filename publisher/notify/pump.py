@@ -14,7 +14,8 @@ from publisher.database import Sessions
 from publisher.ids import new_id
 from publisher.notify.asking import Asking, unhindered
 from publisher.notify.attempt import attempt
-from publisher.notify.claim import Claimed, claim
+from publisher.notify.claim import claim
+from publisher.notify.claimed import Claimed
 from publisher.notify.client import WebhookClient
 from publisher.notify.flush import flush
 from publisher.notify.in_hand import InHand
@@ -31,7 +32,6 @@ DRAIN_S = 20.0
 """How long a stopping sender waits for its requests in flight."""
 
 _IDLE_PAUSE_S, _BUSY_PAUSE_S, _STAY_BUSY_S = 0.25, 0.01, 0.05
-_SWEEP_PAUSE_S = 0.05
 _FLUSH_ROWS, _FLUSH_MOST, _FLUSH_S = 250, 1_000, 0.2
 # Each in a transaction of its own, while the leases are not renewed.
 _SETTLED_MOST = 20
@@ -139,12 +139,9 @@ class Pump:
             busy = self._more or time.monotonic() < busy_until
             # Not `wait_for`, which may swallow a cancellation before Python 3.12.
             with suppress(TimeoutError):
-                async with asyncio.timeout(_BUSY_PAUSE_S if busy else self._idle_pause_s()):
+                idle_s = max(_BUSY_PAUSE_S, min(_IDLE_PAUSE_S, self._in_hand.looks_again_in_s))
+                async with asyncio.timeout(_BUSY_PAUSE_S if busy else idle_s):
                     await self._woken.wait()
-
-    def _idle_pause_s(self) -> float:
-        longest = _SWEEP_PAUSE_S if self._in_hand.is_sweeping else _IDLE_PAUSE_S
-        return max(_BUSY_PAUSE_S, min(longest, self._in_hand.opens_in_s))
 
     async def _claim(self, group: asyncio.TaskGroup) -> int:
         async with self._record.turn:

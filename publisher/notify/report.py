@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from publisher.notify.circuits import Circuit
-from publisher.notify.claim import Claimed
+from publisher.notify.claimed import Claimed
 from publisher.notify.outcome import Answer, Outcome
 
 

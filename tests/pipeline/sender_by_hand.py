@@ -10,7 +10,8 @@ from sqlalchemy import func, select, update
 
 from publisher.database import Sessions
 from publisher.ids import new_id
-from publisher.notify.claim import Claimed, claim
+from publisher.notify.claim import claim
+from publisher.notify.claimed import Claimed
 from publisher.notify.flush import flush
 from publisher.notify.outcome import Answer, DeliveryState
 from publisher.notify.report import Report

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from publisher.errors import ArticleRetracted, NotFound
 from publisher.ingest.record import record
 from publisher.ingest.submission import Submission
-from publisher.notify.claim import Claimed
+from publisher.notify.claimed import Claimed
 from publisher.notify.endpoint_in import EndpointIn
 from publisher.notify.endpoints import create
 from publisher.notify.webhook import Webhook

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,8 +11,8 @@ from sqlalchemy import func, text, update
 
 from publisher.database import Sessions
 from publisher.ids import new_id
-from publisher.notify import waiting
-from publisher.notify.claim import claim
+from publisher.notify import pump, waiting
+from publisher.notify.claim import Claim, claim
 from publisher.notify.looks import IN_FLIGHT
 from publisher.notify.message import message_name
 from publisher.notify.outcome import DeliveryState
@@ -121,24 +122,32 @@ def test_endpoints_with_and_without_a_backlog_take_turns(database: Sessions) -> 
     assert Counter(one.endpoint_id for one in found.deliveries) == {busy: 3, quick: 1}
 
 
-def test_endpoints_with_a_backlog_are_served_in_turns(subscribers: Making) -> None:
-    some = subscribers(lambda _: Reply(after_s=0.02))
-    busy = [some.subscribe(f"/{number}", host=number + 1, max_in_flight=2) for number in range(30)]
-    for _ in range(40):
-        some.tell(*busy)
+def test_endpoints_with_a_backlog_take_turns_among_themselves(database: Sessions) -> None:
+    some = Subscribers(database)
+    busy = [some.subscribe() for _ in range(3)]
+    for endpoint in busy:
+        for _ in range(5):
+            some.tell(endpoint)
 
-    with RunningPump(some.sessions, BOX, slots=10):
-        eventually(lambda: len(some.receivers.received()) > 300, within_s=20)
-        came = Counter(one.path for one in some.receivers.received())
+    with some.sessions.begin() as session:
+        leases = beat(session, new_id(), in_flight=0, busy=(), started=time.monotonic()).leases
+        room = Room(slots=6, backlogged=busy)
+        found = claim(session, leases, room, box=BOX, now=datetime.now(UTC))
 
-    assert len(came) == 30
-    assert max(came.values()) <= 3 * min(came.values())
+    assert Counter(one.endpoint_id for one in found.deliveries) == dict.fromkeys(busy, 2)
 
 
 def test_what_waits_for_a_disabled_endpoint_is_held_and_delays_nobody(
     subscribers: Making, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "SLICE", 500)
+    looks: list[Claim] = []
+
+    def look(*asked: Any, **kept: Any) -> Claim:
+        looks.append(claim(*asked, **kept))
+        return looks[-1]
+
+    monkeypatch.setattr(pump, "claim", look)
     some = subscribers()
     disabled, other = some.subscribe("/disabled"), some.subscribe("/other", host=2)
     in_one_shard(some)
@@ -153,3 +162,5 @@ def test_what_waits_for_a_disabled_endpoint_is_held_and_delays_nobody(
         eventually(lambda: some.states() == {HELD: 5_000, SUCCEEDED: 1}, within_s=20)
 
     assert some.receivers.received("/disabled") == []
+    # A look holds a slice, not the few rows that it has met.
+    assert sum(bool(one.ended) for one in looks) <= 5_000 // 500

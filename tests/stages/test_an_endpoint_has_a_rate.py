@@ -3,8 +3,6 @@
 import itertools
 import time
 
-import pytest
-
 from publisher.notify.outcome import DeliveryState
 from tests.stages.listening import Listening, Making
 from tests.stages.pumps import RunningPump, SeveralPumps
@@ -74,16 +72,3 @@ def test_an_endpoint_with_a_rate_keeps_no_other_waiting(subscribers: Making) -> 
         eventually(lambda: len(some.receivers.received("/quick")) == 30)
 
     assert len(some.receivers.received("/slow")) <= 2
-
-
-@pytest.mark.parametrize("rate", [200.0, 1_000.0])
-def test_a_high_rate_is_reached(subscribers: Making, rate: float) -> None:
-    some = subscribers()
-    reader = some.subscribe(rate_per_s=rate, max_in_flight=100)
-    for _ in range(100):
-        some.tell(reader)
-
-    with RunningPump(some.sessions, BOX):
-        eventually(lambda: some.all_are(SUCCEEDED), within_s=10)
-
-    assert len(some.receivers.received()) == 100

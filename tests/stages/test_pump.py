@@ -17,7 +17,8 @@ from structlog.testing import capture_logs
 
 from publisher.database import Sessions
 from publisher.notify import pump, shards
-from publisher.notify.claim import Claim, Claimed, claim
+from publisher.notify.claim import Claim, claim
+from publisher.notify.claimed import Claimed
 from publisher.notify.disabling import disable
 from publisher.notify.endpoints import remove, rotate_secret
 from publisher.notify.in_hand import InHand

@@ -6,7 +6,7 @@ import pytest
 
 from publisher.ids import new_id
 from publisher.notify.circuits import FIRST_S, LONGEST_S, UNANSWERED, WINDOW_S, Circuit, Circuits
-from publisher.notify.claim import Claimed
+from publisher.notify.claimed import Claimed
 from publisher.notify.outcome import Answer, ErrorKind
 from publisher.notify.webhook import Webhook
 from tests.clock import Clock
@@ -78,9 +78,18 @@ def test_what_is_long_ago_does_not_count(circuits: Circuits, clock: Clock) -> No
     assert ends(circuits, REFUSED) == [OPENS]
 
 
-@pytest.mark.parametrize("answer", [Answer(status=410), Answer(status=429, headers={"retry-after": "5"})])
-def test_whoever_says_what_it_wants_is_not_broken(circuits: Circuits, answer: Answer) -> None:
-    assert ends(circuits, *[answer] * 50) == [None] * 50
+def test_whoever_says_that_it_is_gone_is_not_broken(circuits: Circuits) -> None:
+    assert ends(circuits, *[Answer(status=410)] * 50) == [None] * 50
+
+
+def test_whoever_says_how_long_to_wait_is_not_broken(circuits: Circuits) -> None:
+    assert [circuits.ended(request(), REFUSED, asks_for_silence=True) for _ in range(50)] == [None] * 50
+
+
+def test_whoever_says_it_in_a_way_that_nobody_can_keep_is(circuits: Circuits) -> None:
+    garbage = Answer(status=503, headers={"retry-after": "soon"})
+
+    assert ends(circuits, *[garbage] * 10)[-1] == OPENS
 
 
 def test_what_had_begun_before_it_opened_changes_nothing(circuits: Circuits, clock: Clock) -> None:
@@ -91,9 +100,7 @@ def test_what_had_begun_before_it_opened_changes_nothing(circuits: Circuits, clo
 
 
 def test_a_probe_that_is_told_when_to_come_again_opens_nothing(circuits: Circuits) -> None:
-    busy = Answer(status=429, headers={"retry-after": "5"})
-
-    assert circuits.ended(request(breaks=6), busy) is None
+    assert circuits.ended(request(breaks=6), REFUSED, asks_for_silence=True) is None
 
 
 def test_it_is_open_for_twice_as_long_each_time_but_never_for_more_than_an_hour(

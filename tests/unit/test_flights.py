@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from publisher.ids import new_id
-from publisher.notify.claim import Claimed
+from publisher.notify.claimed import Claimed
 from publisher.notify.flights import Flights, most_in_flight
 from publisher.notify.webhook import Webhook
 from tests.clock import Clock

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from publisher.ids import new_id
-from publisher.notify.claim import Claimed
+from publisher.notify.claimed import Claimed
 from publisher.notify.outcome import Answer, Consequence, DeliveryState, Outcome
 from publisher.notify.report import Report
 from publisher.notify.settling import to_settle, with_few_to_settle

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from publisher.events import EventType
-from publisher.notify.claim import Claimed
+from publisher.notify.claimed import Claimed
 from publisher.notify.observer import Harmless, Observer
 from publisher.notify.outcome import Answer, DeliveryState, Outcome
 from publisher.notify.report import Report

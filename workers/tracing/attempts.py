@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from publisher.notify.claim import Claimed
+from publisher.notify.claimed import Claimed
 from publisher.notify.in_hand import InHand
 from publisher.notify.observer import Harmless, Observer
 from publisher.notify.report import Report

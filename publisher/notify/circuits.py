@@ -95,20 +95,20 @@ class Circuits:
         self._windows = {one: window for one, window in self._windows.items() if any(window.failures)}
         self._late_until = {one: until for one, until in self._late_until.items() if until > now}
 
-    def ended(self, claimed: Claimed, answer: Answer, *, asks_for_silence: bool = False) -> Circuit | None:
+    def ended(self, claimed: Claimed, answer: Answer, *, says_what_it_wants: bool = False) -> Circuit | None:
         """Note what came of a request; return what becomes of the circuit, or None if it stays as it is.
 
-        Whoever says that it is gone, or how long to wait, is not broken.
+        Whoever says what it wants (that it is gone, how long to wait, nothing of this message) is not broken.
 
         Args:
-            asks_for_silence: the answer said how long to wait, in a way that we keep.
+            says_what_it_wants: the answer held a wish that we keep.
         """
         now, endpoint = self._clock(), claimed.endpoint_id
         is_late = not claimed.breaks and self._late_until.get(endpoint, now) > now
         if answer.status == GONE or is_late:
             return None
         failed = not answer.succeeded
-        if asks_for_silence:
+        if says_what_it_wants:
             return None
         if claimed.breaks:
             self._windows.pop(endpoint, None)

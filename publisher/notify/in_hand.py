@@ -141,8 +141,8 @@ class InHand:
             return report
         health, endpoint = report.claimed.health, report.claimed.endpoint_id
         has_failed = endpoint in self._circuits or (health is not None and health.failing_since is not None)
-        asks = report.outcome.paused_until is not None
-        circuit = self._circuits.ended(report.claimed, report.answer, asks_for_silence=asks)
+        wants = report.outcome.paused_until is not None or report.outcome.declined
+        circuit = self._circuits.ended(report.claimed, report.answer, says_what_it_wants=wants)
         recovers = report.answer.succeeded and has_failed
         return replace(report, circuit=circuit, recovers=recovers) if circuit or recovers else report
 

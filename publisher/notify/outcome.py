@@ -97,12 +97,14 @@ class Outcome:
         state: pending (again), succeeded, failed, cancelled, or held because the endpoint is to be disabled.
         next_attempt_at: set exactly when pending.
         paused_until: not before this instant may anything be sent to the endpoint.
+        declined: the receiver wants nothing more of this message, which says nothing of others.
     """
 
     state: DeliveryState
     next_attempt_at: datetime | None = None
     consequence: Consequence | None = None
     paused_until: datetime | None = None
+    declined: bool = False
 
 
 def judge(answer: Answer, *, attempts: int, at: datetime, jitter: float) -> Outcome:
@@ -126,8 +128,9 @@ def judge(answer: Answer, *, attempts: int, at: datetime, jitter: float) -> Outc
         return Outcome(state=DeliveryState.HELD, consequence=consequence or Consequence.ENDPOINT_GONE)
     wait = parse_retry_after(answer.headers.get("retry-after"), at=at)
     paused_until = at + wait if wait else None
+    declined = wish == _ABORT
     again_at = None
-    if wish != _ABORT:
+    if not declined:
         again_at = next_attempt_at(attempts, at=at, jitter=jitter, retry_after=wait)
     state = DeliveryState.PENDING if again_at else DeliveryState.FAILED
-    return Outcome(state=state, next_attempt_at=again_at, paused_until=paused_until)
+    return Outcome(state=state, next_attempt_at=again_at, paused_until=paused_until, declined=declined)

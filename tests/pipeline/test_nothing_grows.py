@@ -42,7 +42,7 @@ class Size:
 def answering(received: Received) -> Reply:
     """Take everything, but for who wants nothing of it: a wish that no circuit opens for."""
     if received.path.startswith("/declining"):
-        return Reply(status=422, headers={"webhook-delivery": "abort-message", "retry-after": "0"})
+        return Reply(status=422, headers={"webhook-delivery": "abort-message"})
     return Reply()
 
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from publisher.events import EventType
-from publisher.notify.circuits import UNANSWERED
+from publisher.notify.circuits import LEAST_REQUESTS, UNANSWERED
 from publisher.notify.disabling import give_up
 from publisher.notify.endpoint_in import EndpointPatch
 from publisher.notify.endpoints import change
@@ -269,6 +269,18 @@ def test_a_receiver_may_ask_to_be_disabled(subscribers: Making, status: int) -> 
 
     assert some.endpoint(reader).disabled_reason == "declined"
     assert told_of_disabling(some) == ["declined"]
+
+
+def test_a_receiver_that_declines_messages_is_not_broken(subscribers: Making) -> None:
+    some = subscribers(lambda _: Reply(status=422, headers={"webhook-delivery": "abort-message"}))
+    reader = some.subscribe()
+    for _ in range(LEAST_REQUESTS + 5):
+        some.tell(reader)
+
+    with RunningPump(some.sessions, BOX):
+        eventually(lambda: some.all_are(FAILED))
+
+    assert some.endpoint(reader).breaks == 0
 
 
 def test_a_receiver_may_end_the_attempts_of_one_message_only(subscribers: Making) -> None:

@@ -82,8 +82,8 @@ def test_whoever_says_that_it_is_gone_is_not_broken(circuits: Circuits) -> None:
     assert ends(circuits, *[Answer(status=410)] * 50) == [None] * 50
 
 
-def test_whoever_says_how_long_to_wait_is_not_broken(circuits: Circuits) -> None:
-    assert [circuits.ended(request(), REFUSED, asks_for_silence=True) for _ in range(50)] == [None] * 50
+def test_whoever_says_what_it_wants_is_not_broken(circuits: Circuits) -> None:
+    assert [circuits.ended(request(), REFUSED, says_what_it_wants=True) for _ in range(50)] == [None] * 50
 
 
 def test_whoever_says_it_in_a_way_that_nobody_can_keep_is(circuits: Circuits) -> None:
@@ -100,7 +100,7 @@ def test_what_had_begun_before_it_opened_changes_nothing(circuits: Circuits, clo
 
 
 def test_a_probe_that_is_told_when_to_come_again_opens_nothing(circuits: Circuits) -> None:
-    assert circuits.ended(request(breaks=6), REFUSED, asks_for_silence=True) is None
+    assert circuits.ended(request(breaks=6), REFUSED, says_what_it_wants=True) is None
 
 
 def test_it_is_open_for_twice_as_long_each_time_but_never_for_more_than_an_hour(

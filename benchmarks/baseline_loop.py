@@ -13,11 +13,11 @@ from pathlib import Path
 
 import uvloop
 
-from publisher.notify.client import WebhookClient
-from publisher.notify.pump import SLOTS
-from publisher.notify.secrets import new_secret
+from publisher.notify.pump.pump import SLOTS
+from publisher.notify.secrets.box import new_secret
 from publisher.notify.sending import Request
 from publisher.notify.signature import sign
+from publisher.notify.wire.client import WebhookClient
 
 MESSAGE = "msg_00000000000000000000000000000000"
 

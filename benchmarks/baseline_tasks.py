@@ -10,7 +10,7 @@ import httpx
 from celery import Celery, signals
 
 from benchmarks.baseline_loop import signed_headers
-from publisher.notify.secrets import new_secret
+from publisher.notify.secrets.box import new_secret
 
 QUEUE = "baseline"
 app = Celery("baseline", broker=os.environ.get("PUBLISHER_REDIS_URL"), set_as_current=False)

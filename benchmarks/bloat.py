@@ -15,9 +15,9 @@ from benchmarks.receivers import Receivers
 from benchmarks.stand import DOMAIN, SECRET_KEY, CannotMeasure, Stand, System
 from benchmarks.statements import statements_within
 from publisher.ingest.record import record_all
-from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import create
-from publisher.notify.secrets import SecretBox
+from publisher.notify.endpoints.endpoint_in import EndpointIn
+from publisher.notify.endpoints.store import create
+from publisher.notify.secrets.box import SecretBox
 
 _HOT = ("event_task", "delivery", "article", "feed", "shard_lease", "sender")
 # What tells the relay's claim from its other statements.

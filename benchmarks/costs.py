@@ -17,10 +17,10 @@ from benchmarks.statements import LOGGED
 from publisher.access import Scope
 from publisher.events import EventType
 from publisher.ingest.record import record, record_all
-from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import create
+from publisher.notify.endpoints.endpoint_in import EndpointIn
+from publisher.notify.endpoints.store import create
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
 from publisher.outbox.emit import emit
 from publisher.schema import ArticleRow, DeliveryRow
 

@@ -10,7 +10,7 @@ from benchmarks.material import submission
 from benchmarks.receivers import Receivers
 from benchmarks.stand import DOMAIN, System
 from publisher.ingest.record import record_all
-from publisher.notify.endpoints import SHARDS
+from publisher.notify.endpoints.store import SHARDS
 from publisher.notify.outcome import DeliveryState
 from publisher.schema import DeliveryRow, MessageRow, ShardLeaseRow
 from workers.embedded import Child

@@ -13,10 +13,10 @@ from benchmarks.receivers import Receivers
 from benchmarks.stand import DOMAIN, SECRET_KEY, Stand, System
 from publisher.access import Scope
 from publisher.ingest.record import record_all
-from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import create
+from publisher.notify.endpoints.endpoint_in import EndpointIn
+from publisher.notify.endpoints.store import create
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
 from publisher.schema import DeliveryRow, StepRow
 
 _SYSTEMS = ("ten_articles", "few_articles", "many_articles", "some_feeds", "many_feeds")

@@ -8,10 +8,10 @@ from sqlalchemy import insert
 
 from benchmarks.stand import SECRET_KEY, System
 from publisher.ids import new_id
-from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import shard_of
-from publisher.notify.filters import filter_hash
-from publisher.notify.secrets import SecretBox, new_secret
+from publisher.notify.endpoints.endpoint_in import EndpointIn
+from publisher.notify.endpoints.filters import filter_hash
+from publisher.notify.endpoints.store import shard_of
+from publisher.notify.secrets.box import SecretBox, new_secret
 from publisher.schema import EndpointRow, EndpointSecretRow
 
 

@@ -14,7 +14,7 @@ from benchmarks.receivers import Receivers
 from benchmarks.stand import CannotMeasure, Stand, System
 from benchmarks.statements import LOGGED, statements_within
 from benchmarks.subscribing import subscribe
-from publisher.notify.endpoints import send_test, shard_of
+from publisher.notify.endpoints.store import send_test, shard_of
 
 _WAITING = 200_000
 # So many that some of them lie in the shard of the one that hangs.

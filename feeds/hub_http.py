@@ -17,7 +17,7 @@ from publisher.api.context import ApiContext
 from publisher.api.json_body import read_body
 from publisher.api.problems import Refused
 from publisher.errors import InvalidInput, NotFound
-from publisher.notify.destination import check_url
+from publisher.notify.endpoints.destination import check_url
 from publisher.notify.websub.form import BadForm, Fields, SubscriptionRequest, parse_form
 from publisher.notify.websub.subscriptions import TooMany, ask
 from publisher.notify.websub.topics import TopicName, topic_of

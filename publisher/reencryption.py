@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from publisher.database import Sessions
 from publisher.encrypted import EVERYTHING, Encrypted
-from publisher.notify.secrets import KeyAge, SecretBox
+from publisher.notify.secrets.box import KeyAge, SecretBox
 
 MOST_PASSES = 20
 """So often everything is gone through, as long as others hold, or still write, what takes an old key."""

@@ -23,7 +23,7 @@ from publisher.api.edge import Edge
 from publisher.api.key_ring import KeyRing
 from publisher.api.problems import install_problems
 from publisher.database import Sessions
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
 from publisher.settings import load_settings
 from tests.stages.articles import STYLE
 from tests.waiting import eventually

@@ -9,7 +9,7 @@ from publisher.archive import Archive
 from publisher.database import Sessions, sessions
 from publisher.enrich.language import load_models
 from publisher.events import Queue, Routes
-from publisher.notify.observer import Observer
+from publisher.notify.pump.observer import Observer
 from publisher.outbox.obligation import LEASE
 from publisher.prune.retention import Retention
 from publisher.settings import Settings

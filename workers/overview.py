@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from publisher.notify.message import instant
+from publisher.notify.fan_out.message import instant
 from publisher.notify.outcome import DeliveryState
 from publisher.outbox.watch import Backlog, backlogs
 from publisher.pauses import Stage, pauses, tasks_of

@@ -18,9 +18,9 @@ from feeds.refresh import load_articles, render, store_entries
 from publisher.enrich.stage import find_out, load_revisions, store_enrichments
 from publisher.events import EventType
 from publisher.housekeeping import keep_house
-from publisher.notify.fan_out import prepare, store_deliveries
-from publisher.notify.happened import load_happened
-from publisher.notify.replay import store_replays
+from publisher.notify.fan_out.happened import load_happened
+from publisher.notify.fan_out.stage import prepare, store_deliveries
+from publisher.notify.replaying.replay import store_replays
 from publisher.publish import store_publications
 from workers.app import app
 from workers.batch import handling

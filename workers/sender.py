@@ -13,10 +13,10 @@ import uvloop
 from celery import bootsteps
 
 from publisher.database import Channel, sessions
-from publisher.notify.client import WebhookClient
-from publisher.notify.flights import most_in_flight
-from publisher.notify.pump import DRAIN_S, Pump
-from publisher.notify.secrets import SecretBox
+from publisher.notify.memory.flights import most_in_flight
+from publisher.notify.pump.pump import DRAIN_S, Pump
+from publisher.notify.secrets.box import SecretBox
+from publisher.notify.wire.client import WebhookClient
 from workers.app import PublisherApp
 from workers.connections import Kind, engine_of
 from workers.listen import Listener

@@ -35,7 +35,7 @@ from publisher.api.private_feeds import private_feeds_router
 from publisher.api.problems import install_problems
 from publisher.api.replaying import replaying_router
 from publisher.database import Sessions
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
 from publisher.settings import Settings
 from workers.feed_news import heard_news
 from workers.http_server import HttpServer

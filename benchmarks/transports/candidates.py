@@ -13,7 +13,7 @@ CONNECTIONS_IDLE = 1024
 IDLE_PER_HOST = 2
 IDLE_S = 4
 EXACT_URL = "exact_url"
-"""The extension with the URL as it was written; `publisher.notify.transport` names it so."""
+"""The extension with the URL as it was written; `publisher.notify.wire.transport` names it so."""
 
 MODULES: Mapping[str, str] = {
     "bare": "bare",

@@ -8,7 +8,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from benchmarks.transports import over_connector
 from benchmarks.transports.candidates import Wanted
-from publisher.notify.connections import Way, way
+from publisher.notify.wire.connections import Way, way
 
 
 class OverAiohttp:

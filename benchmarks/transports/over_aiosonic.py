@@ -13,8 +13,8 @@ from aiosonic.pools import PoolConfig
 from aiosonic.resolver import ThreadedResolver
 
 from benchmarks.transports.candidates import EXACT_URL, IDLE_S, Wanted
-from publisher.notify.addresses import is_allowed_address
-from publisher.notify.connections import RefusedAddress
+from publisher.notify.wire.addresses import is_allowed_address
+from publisher.notify.wire.connections import RefusedAddress
 
 API = httpx
 

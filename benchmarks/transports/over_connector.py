@@ -1,4 +1,4 @@
-"""Ours: `publisher.notify.transport` over the guarded connector, made as `WebhookClient` makes it."""
+"""Ours: `publisher.notify.wire.transport` over the guarded connector, made as `WebhookClient` makes it."""
 
 import ssl
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ import aiohttp
 import httpx
 
 from benchmarks.transports.candidates import Wanted
-from publisher.notify.addresses import Network, addresses_of
-from publisher.notify.connections import GuardedConnector, GuardedResolver, Way, way
-from publisher.notify.transport import ExactTransport
+from publisher.notify.wire.addresses import Network, addresses_of
+from publisher.notify.wire.connections import GuardedConnector, GuardedResolver, Way, way
+from publisher.notify.wire.transport import ExactTransport
 
 API = httpx
 LOOPBACK = (ip_network("127.0.0.0/8"),)

@@ -6,7 +6,7 @@ from yarl import URL
 
 from benchmarks.transports import over_connector
 from benchmarks.transports.candidates import EXACT_URL, Wanted
-from publisher.notify.connections import Way, way
+from publisher.notify.wire.connections import Way, way
 
 API = httpx2
 

@@ -11,8 +11,8 @@ import httpcore
 import httpx
 
 from benchmarks.transports.candidates import CONNECTIONS_IDLE, IDLE_S, Wanted
-from publisher.notify.addresses import is_allowed_address
-from publisher.notify.connections import RefusedAddress
+from publisher.notify.wire.addresses import is_allowed_address
+from publisher.notify.wire.connections import RefusedAddress
 
 
 class OverHttpcore:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from publisher.api.key_ring import KeyRing
 from publisher.database import Sessions
 from publisher.ingest.decision import Outcome
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
 from publisher.settings import Settings
 
 

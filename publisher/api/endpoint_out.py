@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from publisher.notify.deliveries import Delivery
-from publisher.notify.endpoints import Endpoint
-from publisher.notify.message import message_name
+from publisher.notify.endpoints.store import Endpoint
+from publisher.notify.fan_out.message import message_name
+from publisher.notify.history.deliveries import Delivery
 from publisher.notify.outcome import DeliveryState
 
 

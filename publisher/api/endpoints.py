@@ -25,14 +25,14 @@ from publisher.api.idempotency import Once, idempotent
 from publisher.api.json_body import json_request
 from publisher.api.model_body import empty_body, model_body, optional_body
 from publisher.api.parameters import Paged, api_router, id_of_path, trace_of
-from publisher.notify.deliveries import newest_deliveries
-from publisher.notify.endpoint_in import EndpointIn, EndpointPatch, Reach
-from publisher.notify.endpoints import change, create, newest, read, remove, rotate_secret, send_test
-from publisher.notify.message import message_name
+from publisher.notify.endpoints.endpoint_in import EndpointIn, EndpointPatch, Reach
+from publisher.notify.endpoints.store import change, create, newest, read, remove, rotate_secret, send_test
+from publisher.notify.endpoints.waiting import SLICE, stop_waiting
+from publisher.notify.fan_out.message import message_name
+from publisher.notify.history.deliveries import newest_deliveries
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.secret_in import RotationIn
-from publisher.notify.secrets import show_secret
-from publisher.notify.waiting import SLICE, stop_waiting
+from publisher.notify.secrets.box import show_secret
+from publisher.notify.secrets.secret_in import RotationIn
 
 _KIND = "endpoint"
 _ONE = "/endpoints/{endpoint_id}"

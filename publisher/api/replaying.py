@@ -14,9 +14,9 @@ from publisher.api.idempotency import Once, idempotent
 from publisher.api.json_body import json_request
 from publisher.api.model_body import empty_body, model_body
 from publisher.api.parameters import api_router, id_of_path, trace_of
-from publisher.notify.replay import replay
-from publisher.notify.replay_in import ReplayIn
-from publisher.notify.replay_one import replay_one
+from publisher.notify.replaying.replay import replay
+from publisher.notify.replaying.replay_in import ReplayIn
+from publisher.notify.replaying.replay_one import replay_one
 
 _ONE = "/endpoints/{endpoint_id}"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from publisher.notify.health import Health
+from publisher.notify.endpoints.health import Health
 from publisher.notify.sending import Sending
 
 

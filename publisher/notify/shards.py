@@ -11,7 +11,7 @@ from sqlalchemy import Select, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from publisher.notify.endpoints import SHARDS
+from publisher.notify.endpoints.store import SHARDS
 from publisher.schema import SenderRow, ShardLeaseRow
 
 LEASE = timedelta(seconds=5)

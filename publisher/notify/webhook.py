@@ -10,10 +10,10 @@ from sqlalchemy import Row, select, tuple_
 from sqlalchemy.orm import Session
 
 from publisher import __version__
-from publisher.notify.endpoint_secrets import live_secrets
-from publisher.notify.message import message_name
+from publisher.notify.fan_out.message import message_name
 from publisher.notify.outcome import Answer, DeliveryState, Outcome, judge
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
+from publisher.notify.secrets.endpoint_secrets import live_secrets
 from publisher.notify.sending import Request
 from publisher.notify.signature import sign
 from publisher.schema import MessageRow

@@ -164,7 +164,7 @@ class AttemptRow(Row):
         trigger: `auto`, `manual` or `replay`.
         status: None if not even the head of an answer came.
         error: what kept the answer from being complete.
-        response_headers: by their names in lower case, the first 16 kB; see `notify/response_headers.py`.
+        response_headers: by their names in lower case, the first 16 kB (`notify/wire/response_headers.py`).
         response_body: its first 16 kB.
     """
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from publisher.api import accepting
-from publisher.notify.pump import Pump
+from publisher.notify.pump.pump import Pump
 from workers import batch, cli
 from workers.batch import Batch
 from workers.relay import Relay

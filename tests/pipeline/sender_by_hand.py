@@ -10,13 +10,13 @@ from sqlalchemy import func, select, update
 
 from publisher.database import Sessions
 from publisher.ids import new_id
-from publisher.notify.claim import claim
 from publisher.notify.claimed import Claimed
-from publisher.notify.flush import flush
+from publisher.notify.claiming.claim import claim
+from publisher.notify.memory.room import Room
 from publisher.notify.outcome import Answer, DeliveryState
-from publisher.notify.report import Report
-from publisher.notify.room import Room
-from publisher.notify.secrets import SecretBox
+from publisher.notify.recording.flush import flush
+from publisher.notify.recording.report import Report
+from publisher.notify.secrets.box import SecretBox
 from publisher.notify.shards import beat
 from publisher.schema import DeliveryRow
 from tests.pipeline.system import SECRET_KEY

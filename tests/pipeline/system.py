@@ -19,9 +19,9 @@ from publisher.database import Sessions, sessions
 from publisher.events import EventType, Queue
 from publisher.ingest.record import record, record_all
 from publisher.ingest.submission import Submission
-from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import create
-from publisher.notify.secrets import SecretBox
+from publisher.notify.endpoints.endpoint_in import EndpointIn
+from publisher.notify.endpoints.store import create
+from publisher.notify.secrets.box import SecretBox
 from publisher.schema import ArticleRow, DeliveryRow, EventRow, EventTaskRow, StepRow
 from publisher.server_urls import for_libpq
 from tests.databases import empty, is_empty

@@ -13,10 +13,10 @@ from sqlalchemy import Engine
 
 from publisher.ingest.record import record
 from publisher.ingest.submission import Submission
-from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import create
-from publisher.notify.fan_out import prepare, store_deliveries
-from publisher.notify.happened import load_happened
+from publisher.notify.endpoints.endpoint_in import EndpointIn
+from publisher.notify.endpoints.store import create
+from publisher.notify.fan_out.happened import load_happened
+from publisher.notify.fan_out.stage import prepare, store_deliveries
 from publisher.outbox.lease import Parcel
 from publisher.outbox.work import begin, settle
 from tests.databases import until_somebody_waits

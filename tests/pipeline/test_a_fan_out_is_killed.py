@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy import Engine, func, select, text
 
-from publisher.notify.audience import SLICE
+from publisher.notify.fan_out.audience import SLICE
 from publisher.schema import DeliveryRow, EndpointRow, MessageRow
 from publisher.server_urls import for_libpq
 from tests.pipeline.system import STARTS_WITHIN_S, System

@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, text
 
-from publisher.notify.past import Past, Window
-from publisher.notify.replay import SLICE, replay
+from publisher.notify.replaying.past import Past, Window
+from publisher.notify.replaying.replay import SLICE, replay
 from publisher.schema import DeliveryRow
 from tests.pipeline.harmed import Harm, Point, Victim
 from tests.pipeline.system import STARTS_WITHIN_S, System

@@ -5,8 +5,8 @@ Guard: `PUBLISHER_SENDER_SLOTS`, which the bootstep hands to the pump.
 
 from sqlalchemy import func, select
 
-from publisher.notify.flights import most_in_flight
-from publisher.notify.secrets import SecretBox
+from publisher.notify.memory.flights import most_in_flight
+from publisher.notify.secrets.box import SecretBox
 from publisher.schema import SenderRow
 from tests.pipeline.system import SECRET_KEY, STARTS_WITHIN_S, System
 from tests.receivers import Receivers, Reply

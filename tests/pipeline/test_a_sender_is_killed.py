@@ -6,8 +6,8 @@ recorded (`claim`), so nothing has to be found out about the dead.
 
 import threading
 
-from publisher.notify.pump import SLOTS
-from publisher.notify.secrets import SecretBox
+from publisher.notify.pump.pump import SLOTS
+from publisher.notify.secrets.box import SecretBox
 from tests.pipeline.deliveries import recorded, sent
 from tests.pipeline.system import SECRET_KEY, STARTS_WITHIN_S, System
 from tests.receivers import Receivers, Reply

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
 from tests.pipeline.deliveries import recorded, sent
 from tests.pipeline.effects import assert_seen_once
 from tests.pipeline.harmed import Harm, Point, Victim

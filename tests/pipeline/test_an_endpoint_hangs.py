@@ -6,8 +6,8 @@ meanwhile (`admit`, `Room.full`).
 
 from collections import Counter
 
-from publisher.notify.pump import SLOTS
-from publisher.notify.secrets import SecretBox
+from publisher.notify.pump.pump import SLOTS
+from publisher.notify.secrets.box import SecretBox
 from tests.pipeline.deliveries import recorded, sent
 from tests.pipeline.system import SECRET_KEY, STARTS_WITHIN_S, System
 from tests.receivers import Receivers, Reply

@@ -12,10 +12,10 @@ from uuid import UUID
 import psutil
 from sqlalchemy import func, select, update
 
-from publisher.notify.endpoint_in import EndpointPatch
-from publisher.notify.endpoints import change, remove
+from publisher.notify.endpoints.endpoint_in import EndpointPatch
+from publisher.notify.endpoints.store import change, remove
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
 from publisher.schema import DeliveryRow, EndpointRow
 from tests.pipeline.deliveries import sent
 from tests.pipeline.forked import Forked

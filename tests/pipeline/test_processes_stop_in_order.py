@@ -21,8 +21,8 @@ from sqlalchemy import select, text
 
 from publisher.access import create_key
 from publisher.events import EventType
-from publisher.notify.endpoints import SHARDS
-from publisher.notify.secrets import SecretBox
+from publisher.notify.endpoints.store import SHARDS
+from publisher.notify.secrets.box import SecretBox
 from publisher.schema import ShardLeaseRow
 from tests.pipeline.deliveries import recorded, sent
 from tests.pipeline.effects import assert_seen_once

@@ -21,8 +21,8 @@ from publisher.errors import ArticleRetracted, NotFound
 from publisher.ingest.record import record
 from publisher.ingest.submission import Submission
 from publisher.notify.claimed import Claimed
-from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import create
+from publisher.notify.endpoints.endpoint_in import EndpointIn
+from publisher.notify.endpoints.store import create
 from publisher.notify.webhook import Webhook
 from publisher.retract import retract
 from publisher.schema import ArticleKeyRow, RevisionRow

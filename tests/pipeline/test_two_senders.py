@@ -11,9 +11,9 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import create
-from publisher.notify.secrets import SecretBox
+from publisher.notify.endpoints.endpoint_in import EndpointIn
+from publisher.notify.endpoints.store import create
+from publisher.notify.secrets.box import SecretBox
 from publisher.schema import DeliveryRow, EndpointRow, ShardLeaseRow
 from tests.pipeline.forked import Forked
 from tests.pipeline.system import SECRET_KEY, System

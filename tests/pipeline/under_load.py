@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from publisher.access import create_key
 from publisher.events import EventType
-from publisher.notify.message import message_name
+from publisher.notify.fan_out.message import message_name
 from publisher.outbox.watch import stuck
 from publisher.schema import AttemptRow, DeliveryRow, EndpointRow
 from tests.free_ports import free_port

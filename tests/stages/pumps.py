@@ -12,12 +12,12 @@ import uvloop
 from sqlalchemy import select
 
 from publisher.database import Sessions
-from publisher.notify.addresses import Network
-from publisher.notify.client import WebhookClient
-from publisher.notify.flights import most_in_flight
-from publisher.notify.observer import Observer
-from publisher.notify.pump import SLOTS, Pump
-from publisher.notify.secrets import SecretBox
+from publisher.notify.memory.flights import most_in_flight
+from publisher.notify.pump.observer import Observer
+from publisher.notify.pump.pump import SLOTS, Pump
+from publisher.notify.secrets.box import SecretBox
+from publisher.notify.wire.addresses import Network
+from publisher.notify.wire.client import WebhookClient
 from publisher.schema import EndpointRow, ShardLeaseRow
 from tests.stages.subscribers import leases_end
 from tests.waiting import eventually

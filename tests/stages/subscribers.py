@@ -10,10 +10,10 @@ from sqlalchemy import func, insert, select, update
 from publisher.database import Sessions
 from publisher.events import EventType
 from publisher.ids import new_id
-from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import create
+from publisher.notify.endpoints.endpoint_in import EndpointIn
+from publisher.notify.endpoints.store import create
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
 from publisher.schema import AttemptRow, DeliveryRow, EndpointRow, MessageRow, SenderRow, ShardLeaseRow
 
 BOX = SecretBox("a key that only tests use")

@@ -11,14 +11,15 @@ from sqlalchemy import func, text, update
 
 from publisher.database import Sessions
 from publisher.ids import new_id
-from publisher.notify import pump, waiting
-from publisher.notify.claim import Claim, claim
-from publisher.notify.looks import IN_FLIGHT
-from publisher.notify.message import message_name
+from publisher.notify.claiming.claim import Claim, claim
+from publisher.notify.claiming.looks import IN_FLIGHT
+from publisher.notify.endpoints import waiting
+from publisher.notify.fan_out.message import message_name
+from publisher.notify.memory.room import Room
+from publisher.notify.memory.sweep import WALK
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.room import Room
+from publisher.notify.pump import pump
 from publisher.notify.shards import beat
-from publisher.notify.sweep import WALK
 from publisher.schema import DeliveryRow, EndpointRow
 from tests.receivers import Reply
 from tests.stages.listening import Listening, Making

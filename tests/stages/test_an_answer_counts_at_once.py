@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from publisher.notify import pump
-from publisher.notify.claim import Claim, claim
-from publisher.notify.looks import IN_FLIGHT
-from publisher.notify.observer import Observer
-from publisher.notify.report import Report
+from publisher.notify.claiming.claim import Claim, claim
+from publisher.notify.claiming.looks import IN_FLIGHT
+from publisher.notify.pump import pump
+from publisher.notify.pump.observer import Observer
+from publisher.notify.recording.report import Report
 from tests.receivers import Received, Reply
 from tests.stages.listening import Making
 from tests.stages.pumps import RunningPump

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import func, select, update
 
 from publisher.events import EventType
-from publisher.notify.circuits import LEAST_REQUESTS, UNANSWERED
-from publisher.notify.disabling import give_up
-from publisher.notify.endpoint_in import EndpointPatch
-from publisher.notify.endpoints import change
-from publisher.notify.message import message_name
+from publisher.notify.endpoints.disabling import give_up
+from publisher.notify.endpoints.endpoint_in import EndpointPatch
+from publisher.notify.endpoints.store import change
+from publisher.notify.fan_out.message import message_name
+from publisher.notify.memory.circuits import LEAST_REQUESTS, UNANSWERED
 from publisher.notify.outcome import DeliveryState
 from publisher.schema import DeliveryRow, EndpointRow, EventRow
 from tests.receivers import Reply

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from publisher.notify import waiting
-from publisher.notify.endpoints import remove
+from publisher.notify.endpoints import waiting
+from publisher.notify.endpoints.store import remove
 from publisher.notify.outcome import DeliveryState
 from tests.receivers import Reply
 from tests.stages.listening import Listening, Making

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from publisher.events import EventType
-from publisher.notify.fan_out import prepare, store_deliveries
-from publisher.notify.happened import load_happened
+from publisher.notify.fan_out.happened import load_happened
+from publisher.notify.fan_out.stage import prepare, store_deliveries
 from publisher.notify.outcome import DeliveryState
 from publisher.schema import AttemptRow, EventRow
 from tests.receivers import Reply

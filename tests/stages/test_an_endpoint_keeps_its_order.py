@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, text, update
 
 from publisher.events import EventType
-from publisher.notify.message import message_name
+from publisher.notify.fan_out.message import message_name
 from publisher.notify.outcome import DeliveryState
 from publisher.schema import EndpointRow, EventTaskRow
 from tests.receivers import Received, Reply

@@ -14,8 +14,8 @@ from sqlalchemy import func, insert, select
 from publisher.access import Scope
 from publisher.database import Sessions
 from publisher.ids import new_id
-from publisher.notify.disabling import disable
-from publisher.notify.pausing import pause_endpoint
+from publisher.notify.endpoints.disabling import disable
+from publisher.notify.endpoints.pausing import pause_endpoint
 from publisher.schema import AttemptRow, DeliveryRow, EndpointRow, EndpointSecretRow, EventRow, MessageRow
 from tests.stages.api_server import Api, running_api
 
@@ -327,7 +327,7 @@ def test_an_endpoint_is_disabled_and_enabled_again(client: httpx.Client, databas
 def test_a_long_queue_is_stopped_to_its_end(
     client: httpx.Client, database: Sessions, monkeypatch: pytest.MonkeyPatch, act: str
 ) -> None:
-    monkeypatch.setattr("publisher.notify.waiting.SLICE", 2)
+    monkeypatch.setattr("publisher.notify.endpoints.waiting.SLICE", 2)
     monkeypatch.setattr("publisher.api.endpoints.SLICE", 2)
     endpoint_id = registered(client)["id"]
     for _ in range(5):

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from publisher.access import Scope
 from publisher.database import Sessions
-from publisher.notify.endpoint_secrets import MAX_LIVE, live_secrets
-from publisher.notify.secrets import SecretBox, parse_secret, show_secret
+from publisher.notify.secrets.box import SecretBox, parse_secret, show_secret
+from publisher.notify.secrets.endpoint_secrets import MAX_LIVE, live_secrets
 from publisher.schema import EndpointRow, EndpointSecretRow
 from tests.stages.api_server import Api, running_api
 

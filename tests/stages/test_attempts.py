@@ -13,13 +13,13 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from publisher.database import Sessions
 from publisher.errors import InvalidInput
-from publisher.notify.deliveries import Attempt, newest_deliveries
-from publisher.notify.endpoint_in import EndpointPatch, Reach
-from publisher.notify.endpoints import change, rotate_secret, send_test
-from publisher.notify.fan_out import prepare, store_deliveries
-from publisher.notify.happened import load_happened
+from publisher.notify.endpoints.endpoint_in import EndpointPatch, Reach
+from publisher.notify.endpoints.store import change, rotate_secret, send_test
+from publisher.notify.fan_out.happened import load_happened
+from publisher.notify.fan_out.stage import prepare, store_deliveries
+from publisher.notify.history.deliveries import Attempt, newest_deliveries
 from publisher.notify.outcome import DeliveryState, ErrorKind
-from publisher.notify.secrets import show_secret
+from publisher.notify.secrets.box import show_secret
 from tests.receivers import Received, Receivers, Reply
 from tests.stages.articles import ARCHIVE, run
 from tests.stages.pumps import RunningPump

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from sqlalchemy import delete, update
 
-from publisher.notify.deliveries import newest_deliveries
+from publisher.notify.history.deliveries import newest_deliveries
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.past import Past, Replayable, Window
-from publisher.notify.replay import replay
+from publisher.notify.replaying.past import Past, Replayable, Window
+from publisher.notify.replaying.replay import replay
 from publisher.notify.schedule import MAX_ATTEMPTS, PAUSES
 from publisher.schema import AttemptRow, EndpointRow
 from tests.receivers import Reply

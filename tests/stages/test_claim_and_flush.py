@@ -11,14 +11,14 @@ from sqlalchemy.orm import Session
 from publisher.database import Sessions
 from publisher.errors import SettingsError
 from publisher.ids import new_id
-from publisher.notify.aside import put_aside
-from publisher.notify.claim import Claim, claim
-from publisher.notify.flush import flush
+from publisher.notify.claiming.aside import put_aside
+from publisher.notify.claiming.claim import Claim, claim
+from publisher.notify.memory.room import Room
 from publisher.notify.outcome import Answer, DeliveryState, judge
-from publisher.notify.report import Report
-from publisher.notify.room import Room
-from publisher.notify.secrets import SecretBox
-from publisher.notify.settling import settle
+from publisher.notify.recording.flush import flush
+from publisher.notify.recording.report import Report
+from publisher.notify.recording.settling import settle
+from publisher.notify.secrets.box import SecretBox
 from publisher.notify.shards import Lease, beat
 from publisher.schema import DeliveryRow, EndpointRow, EndpointSecretRow, ShardLeaseRow
 from tests.stages.lock_order import locks_by_id

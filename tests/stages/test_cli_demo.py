@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from feeds.feed import FeedFormat
-from publisher.notify.secrets import new_secret, show_secret
+from publisher.notify.secrets.box import new_secret, show_secret
 from publisher.notify.signature import sign
 from workers.demo.board import Board, Journey, Stage
 from workers.demo.farewell import curl_line

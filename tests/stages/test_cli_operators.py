@@ -12,7 +12,7 @@ from publisher.database import Sessions
 from publisher.events import EventType
 from publisher.ingest.record import record
 from publisher.ingest.submission import Submission
-from publisher.notify.disabling import disable
+from publisher.notify.endpoints.disabling import disable
 from publisher.outbox.emit import emit
 from publisher.schema import EventTaskRow
 from tests.stages import told

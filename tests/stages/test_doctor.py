@@ -13,7 +13,7 @@ from sqlalchemy import text, update
 from publisher.database import Sessions
 from publisher.events import EventType
 from publisher.ids import new_id
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
 from publisher.notify.shards import beat
 from publisher.outbox.emit import emit
 from publisher.partitions import prepare_partitions

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from publisher.events import EventType
 from publisher.housekeeping import begin_housekeeping
-from publisher.notify.disabling import DisabledReason, disable
-from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import create, send_test
-from publisher.notify.secrets import SecretBox
+from publisher.notify.endpoints.disabling import DisabledReason, disable
+from publisher.notify.endpoints.endpoint_in import EndpointIn
+from publisher.notify.endpoints.store import create, send_test
+from publisher.notify.secrets.box import SecretBox
 from publisher.retract import retract
 from publisher.schema import EventRow, FeedRow, TopicRow
 from tests.stages.articles import published, recorded, run_enrich, run_feeds, run_publish
@@ -60,7 +60,7 @@ def somebody_subscribes(session: Session) -> None:
 def test_every_event_is_documented_with_the_members_that_it_has(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("publisher.notify.replay.SLICE", 1)
+    monkeypatch.setattr("publisher.notify.replaying.replay.SLICE", 1)
     everything_happens(session)
 
     written: dict[str, list[dict[str, Any]]] = {}

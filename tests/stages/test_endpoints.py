@@ -14,10 +14,10 @@ from structlog.testing import capture_logs
 from publisher.database import Sessions
 from publisher.errors import Conflict, InvalidInput, NotFound, SettingsError
 from publisher.ids import new_id
-from publisher.notify import waiting
-from publisher.notify.endpoint_in import EndpointIn, EndpointPatch, Reach
-from publisher.notify.endpoint_secrets import MAX_LIVE, OVERLAP, Rotation, live_secrets
-from publisher.notify.endpoints import (
+from publisher.notify.endpoints import waiting
+from publisher.notify.endpoints.endpoint_in import EndpointIn, EndpointPatch, Reach
+from publisher.notify.endpoints.filters import Filter, filter_hash
+from publisher.notify.endpoints.store import (
     SHARDS,
     change,
     create,
@@ -29,9 +29,9 @@ from publisher.notify.endpoints import (
     send_test,
     shard_of,
 )
-from publisher.notify.filters import Filter, filter_hash
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.secrets import SecretBox, show_secret
+from publisher.notify.secrets.box import SecretBox, show_secret
+from publisher.notify.secrets.endpoint_secrets import MAX_LIVE, OVERLAP, Rotation, live_secrets
 from publisher.schema import DeliveryRow, EndpointRow, EndpointSecretRow, EventRow, EventTaskRow
 
 AT = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)

@@ -12,10 +12,10 @@ from structlog.testing import capture_logs
 from publisher.database import Sessions
 from publisher.errors import Conflict
 from publisher.events import EventType
-from publisher.notify import expunge as expunging
-from publisher.notify.expunge import expunge, remaining
-from publisher.notify.fan_out import prepare, store_deliveries
-from publisher.notify.happened import load_happened
+from publisher.notify.fan_out.happened import load_happened
+from publisher.notify.fan_out.stage import prepare, store_deliveries
+from publisher.notify.history import expunge as expunging
+from publisher.notify.history.expunge import expunge, remaining
 from publisher.notify.outcome import DeliveryState
 from publisher.retract import retract
 from publisher.schema import ArticleRow, AttemptRow, DeliveryRow, MessageRow

@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 
 from publisher.database import Sessions
 from publisher.events import EventType
-from publisher.notify import audience, fan_out
-from publisher.notify.disabling import disable
-from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import create, remove, send_test
-from publisher.notify.fan_out import prepare, store_deliveries
-from publisher.notify.happened import load_happened
+from publisher.notify.endpoints.disabling import disable
+from publisher.notify.endpoints.endpoint_in import EndpointIn
+from publisher.notify.endpoints.store import create, remove, send_test
+from publisher.notify.fan_out import audience, stage
+from publisher.notify.fan_out.happened import load_happened
+from publisher.notify.fan_out.stage import prepare, store_deliveries
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
 from publisher.outbox.obligation import Done, Fate, Obligation, Postponed
 from publisher.retract import retract
 from publisher.schema import ArticleRow, DeliveryRow, EndpointRow, MessageRow, RevisionRow
@@ -297,7 +297,7 @@ def test_many_endpoints_are_written_in_slices_each_of_them_once(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audience, "SLICE", 3)
-    monkeypatch.setattr(fan_out, "START_S", 0.0)
+    monkeypatch.setattr(stage, "START_S", 0.0)
     readers = [endpoint(session) for _ in range(10)]
     published(session)
 
@@ -310,7 +310,7 @@ def test_many_endpoints_are_written_in_slices_each_of_them_once(
 def test_only_the_first_of_many_messages_is_begun_after_the_deadline(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fan_out, "START_S", 0.0)
+    monkeypatch.setattr(stage, "START_S", 0.0)
     reader = endpoint(session)
     for number in range(3):
         published(session, url=f"https://news.example/{number}")
@@ -327,7 +327,7 @@ def test_a_retraction_cancels_in_slices_too(session: Session, monkeypatch: pytes
     identifier = published(session)
     run_fan_out(session)
     monkeypatch.setattr(audience, "SLICE", 3)
-    monkeypatch.setattr(fan_out, "START_S", 0.0)
+    monkeypatch.setattr(stage, "START_S", 0.0)
     retract(session, identifier, reason=None)
 
     starts = [run_fan_out(session) for _ in range(3)]

@@ -9,9 +9,9 @@ import pytest
 
 from publisher.access import Scope
 from publisher.database import Sessions
-from publisher.notify.fan_out import prepare, store_deliveries
-from publisher.notify.happened import load_happened
-from publisher.notify.secrets import SecretBox
+from publisher.notify.fan_out.happened import load_happened
+from publisher.notify.fan_out.stage import prepare, store_deliveries
+from publisher.notify.secrets.box import SecretBox
 from tests.receivers import Receivers
 from tests.stages.api_server import running_api
 from tests.stages.articles import ARCHIVE, published, run

@@ -269,6 +269,6 @@ def test_what_names_mean_here_is_told_to_nobody(
     def told(name: str) -> list[str]:
         raise AssertionError(name)
 
-    monkeypatch.setattr("publisher.notify.destination.addresses_of", told)
+    monkeypatch.setattr("publisher.notify.endpoints.destination.addresses_of", told)
 
     assert say(hub, callback="http://db.internal/").status_code == 202

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 
 from publisher.database import Sessions
 from publisher.errors import NotFound
-from publisher.notify.endpoints import newest, read, remove
+from publisher.notify.endpoints.store import newest, read, remove
 from publisher.schema import (
     AttemptRow,
     DeliveryRow,

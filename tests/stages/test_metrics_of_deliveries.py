@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import update
 
 from publisher.database import Sessions
-from publisher.notify.circuits import UNANSWERED
+from publisher.notify.memory.circuits import UNANSWERED
 from publisher.notify.outcome import DeliveryState
 from publisher.schema import EndpointRow
 from tests.receivers import Reply

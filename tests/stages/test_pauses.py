@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from publisher.database import Sessions
 from publisher.events import EventType, Queue
 from publisher.ids import new_id
-from publisher.notify.claim import claim
-from publisher.notify.deliveries import newest_deliveries
-from publisher.notify.endpoints import read, remove
+from publisher.notify.claiming.claim import claim
+from publisher.notify.endpoints.pausing import pause_endpoint, resume_endpoint
+from publisher.notify.endpoints.store import read, remove
+from publisher.notify.history.deliveries import newest_deliveries
+from publisher.notify.memory.room import Room
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.pausing import pause_endpoint, resume_endpoint
-from publisher.notify.room import Room
 from publisher.notify.shards import beat
 from publisher.outbox.emit import emit
 from publisher.outbox.lease import due_queues, due_within, lease_due, take_back

@@ -19,8 +19,8 @@ from publisher.database import Sessions
 from publisher.events import EventType
 from publisher.housekeeping import begin_housekeeping, keep_house
 from publisher.ids import new_id
-from publisher.notify.fan_out import prepare, store_deliveries
-from publisher.notify.happened import load_happened
+from publisher.notify.fan_out.happened import load_happened
+from publisher.notify.fan_out.stage import prepare, store_deliveries
 from publisher.notify.outcome import DeliveryState
 from publisher.outbox.emit import emit
 from publisher.outbox.obligation import Postponed

@@ -16,16 +16,17 @@ from standardwebhooks.webhooks import Webhook
 from structlog.testing import capture_logs
 
 from publisher.database import Sessions
-from publisher.notify import pump, shards
-from publisher.notify.claim import Claim, claim
+from publisher.notify import shards
 from publisher.notify.claimed import Claimed
-from publisher.notify.disabling import disable
-from publisher.notify.endpoints import remove, rotate_secret
-from publisher.notify.in_hand import InHand
-from publisher.notify.observer import Observer
+from publisher.notify.claiming.claim import Claim, claim
+from publisher.notify.endpoints.disabling import disable
+from publisher.notify.endpoints.store import remove, rotate_secret
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.report import Report
-from publisher.notify.secrets import show_secret
+from publisher.notify.pump import pump
+from publisher.notify.pump.in_hand import InHand
+from publisher.notify.pump.observer import Observer
+from publisher.notify.recording.report import Report
+from publisher.notify.secrets.box import show_secret
 from publisher.schema import (
     EndpointRow,
     SenderRow,

@@ -23,10 +23,10 @@ from publisher.access import Scope
 from publisher.database import Sessions
 from publisher.encrypted import EVERYTHING
 from publisher.ids import new_id
-from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoint_secrets import Rotation, live_secrets
-from publisher.notify.endpoints import create, remove, rotate_secret
-from publisher.notify.secrets import KeyAge, SecretBox, new_secret, show_secret
+from publisher.notify.endpoints.endpoint_in import EndpointIn
+from publisher.notify.endpoints.store import create, remove, rotate_secret
+from publisher.notify.secrets.box import KeyAge, SecretBox, new_secret, show_secret
+from publisher.notify.secrets.endpoint_secrets import Rotation, live_secrets
 from publisher.notify.websub.subscriptions import confirm
 from publisher.private_feeds import digest_of
 from publisher.reencryption import Tally, look_through, reencrypt_all

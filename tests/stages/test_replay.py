@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from publisher.errors import Conflict, NotFound
 from publisher.ids import new_id
-from publisher.notify.deliveries import Attempt, newest_deliveries
-from publisher.notify.disabling import disable
-from publisher.notify.endpoints import read, remove
+from publisher.notify.endpoints.disabling import disable
+from publisher.notify.endpoints.store import read, remove
+from publisher.notify.history.deliveries import Attempt, newest_deliveries
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.past import Past, Window
-from publisher.notify.replay_in import ReplayIn
+from publisher.notify.replaying.past import Past, Window
+from publisher.notify.replaying.replay_in import ReplayIn
 from publisher.schema import AttemptRow, DeliveryRow, EndpointRow
 from tests.stages.told import (
     ALL_TIME,

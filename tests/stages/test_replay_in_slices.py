@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from publisher.database import Sessions
 from publisher.events import EventType
-from publisher.notify.disabling import disable
-from publisher.notify.endpoints import remove, shard_of
-from publisher.notify.past import RATE_PER_S, Past, Window
-from publisher.notify.replay import SLICE, store_replays
+from publisher.notify.endpoints.disabling import disable
+from publisher.notify.endpoints.store import remove, shard_of
+from publisher.notify.replaying.past import RATE_PER_S, Past, Window
+from publisher.notify.replaying.replay import SLICE, store_replays
 from publisher.outbox.obligation import Done, Fate, Postponed
 from publisher.outbox.work import settle
 from publisher.schema import AttemptRow, DeliveryRow, EventRow
@@ -217,7 +217,7 @@ def test_another_replay_meanwhile_sends_nothing_twice(session: Session) -> None:
 def test_what_had_failed_before_another_replay_was_asked_for_is_sent_by_it(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("publisher.notify.replay.SLICE", 2)
+    monkeypatch.setattr("publisher.notify.replaying.replay.SLICE", 2)
     mine = endpoint(session)
     put_many(session, mine, 6)
     assert again(session, mine) == 6
@@ -234,7 +234,7 @@ def test_what_had_failed_before_another_replay_was_asked_for_is_sent_by_it(
 def test_deliveries_come_due_one_after_the_other_the_oldest_message_first(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("publisher.notify.replay.SLICE", 4)
+    monkeypatch.setattr("publisher.notify.replaying.replay.SLICE", 4)
     mine = endpoint(session)
     put_many(session, mine, 18)
 
@@ -282,7 +282,7 @@ def test_a_slower_replay_is_spread_over_more_time(session: Session) -> None:
 
 
 def test_a_slice_that_comes_late_begins_now(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("publisher.notify.replay.SLICE", 1)
+    monkeypatch.setattr("publisher.notify.replaying.replay.SLICE", 1)
     mine = endpoint(session)
     put_many(session, mine, 2)
     again(session, mine)
@@ -298,7 +298,7 @@ def test_a_slice_that_comes_late_begins_now(session: Session, monkeypatch: pytes
 def test_what_is_published_after_the_request_is_none_of_it(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("publisher.notify.replay.SLICE", 1)
+    monkeypatch.setattr("publisher.notify.replaying.replay.SLICE", 1)
     mine = endpoint(session)
     put_many(session, mine, 2)
     now = session.execute(select(func.now())).scalar_one()
@@ -314,7 +314,7 @@ def test_what_is_published_after_the_request_is_none_of_it(
 def test_a_revision_gives_way_to_the_newest_of_a_later_slice(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("publisher.notify.replay.SLICE", 1)
+    monkeypatch.setattr("publisher.notify.replaying.replay.SLICE", 1)
     mine = endpoint(session)
     one, two = article(session), article(session)
     stopped = [message(session, one, sequence) for sequence in (1, 2)]
@@ -339,7 +339,7 @@ def test_a_revision_gives_way_to_the_newest_of_a_later_slice(
 def test_it_ends_with_its_endpoint(
     session: Session, monkeypatch: pytest.MonkeyPatch, end: str, outcome: str
 ) -> None:
-    monkeypatch.setattr("publisher.notify.replay.SLICE", 1)
+    monkeypatch.setattr("publisher.notify.replaying.replay.SLICE", 1)
     mine = endpoint(session)
     put_many(session, mine, 3)
     again(session, mine)
@@ -355,7 +355,7 @@ def test_it_ends_with_its_endpoint(
 
 
 def test_one_start_serves_one_endpoint(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("publisher.notify.replay.SLICE", 1)
+    monkeypatch.setattr("publisher.notify.replaying.replay.SLICE", 1)
     both = [endpoint(session), endpoint(session)]
     put_many(session, both[0], 3)
     for one in both:
@@ -383,7 +383,7 @@ def test_a_small_replay_owes_nothing_more(session: Session) -> None:
 def test_many_missing_are_no_fewer_where_an_endpoint_has_much(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("publisher.notify.replay.SLICE", 2)
+    monkeypatch.setattr("publisher.notify.replaying.replay.SLICE", 2)
     mine = endpoint(session)
     for _ in range(5):
         deliver(session, mine, message(session, article(session)), SUCCEEDED, attempts=1)

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select, update
 from publisher.access import Scope
 from publisher.database import Sessions
 from publisher.ids import new_id
-from publisher.notify.disabling import disable
+from publisher.notify.endpoints.disabling import disable
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.schedule import MAX_ATTEMPTS
 from publisher.schema import DeliveryRow, MessageRow

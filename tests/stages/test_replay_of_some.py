@@ -5,9 +5,9 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from publisher.ids import new_id
-from publisher.notify.filters import Filter
-from publisher.notify.past import Past, Window, past_of
-from publisher.notify.replay_in import ReplayIn
+from publisher.notify.endpoints.filters import Filter
+from publisher.notify.replaying.past import Past, Window, past_of
+from publisher.notify.replaying.replay_in import ReplayIn
 from tests.stages.told import (
     AT,
     FAILED,

@@ -8,10 +8,10 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from publisher.database import Sessions
 from publisher.ids import new_id
-from publisher.notify.claim import Room, claim
-from publisher.notify.endpoint_secrets import OVERLAP, Rotation
-from publisher.notify.endpoints import rotate_secret
-from publisher.notify.secrets import show_secret
+from publisher.notify.claiming.claim import Room, claim
+from publisher.notify.endpoints.store import rotate_secret
+from publisher.notify.secrets.box import show_secret
+from publisher.notify.secrets.endpoint_secrets import OVERLAP, Rotation
 from publisher.notify.sending import Request
 from publisher.notify.shards import beat
 from tests.receivers import Receivers

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from publisher.database import Sessions
 from publisher.ids import new_id
-from publisher.notify.endpoints import SHARDS
+from publisher.notify.endpoints.store import SHARDS
 from publisher.notify.shards import (
     LEASE,
     NOTHING,

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from publisher.article import ArticleStatus
 from publisher.ids import new_id
-from publisher.notify.endpoint_in import EndpointIn
-from publisher.notify.endpoints import create, shard_of
+from publisher.notify.endpoints.endpoint_in import EndpointIn
+from publisher.notify.endpoints.store import create, shard_of
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.past import Past, Replayable, Window
-from publisher.notify.replay import replay
-from publisher.notify.secrets import SecretBox
+from publisher.notify.replaying.past import Past, Replayable, Window
+from publisher.notify.replaying.replay import replay
+from publisher.notify.secrets.box import SecretBox
 from publisher.schema import ArticleLabelRow, ArticleRow, DeliveryRow, LabelRow, MessageRow
 
 AT = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)

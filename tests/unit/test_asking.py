@@ -6,7 +6,7 @@ import pytest
 from psycopg import errors
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, ProgrammingError
 
-from publisher.notify.asking import unhindered
+from publisher.notify.pump.asking import unhindered
 
 PASSING = [
     InternalError("UPDATE", {}, errors.ReadOnlySqlTransaction()),

@@ -3,7 +3,7 @@
 import pytest
 
 from publisher.ids import new_id
-from publisher.notify.backlogs import MOST, Backlogs
+from publisher.notify.memory.backlogs import MOST, Backlogs
 from tests.clock import Clock
 
 

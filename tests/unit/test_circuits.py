@@ -5,8 +5,8 @@ from uuid import UUID
 import pytest
 
 from publisher.ids import new_id
-from publisher.notify.circuits import FIRST_S, LONGEST_S, UNANSWERED, WINDOW_S, Circuit, Circuits
 from publisher.notify.claimed import Claimed
+from publisher.notify.memory.circuits import FIRST_S, LONGEST_S, UNANSWERED, WINDOW_S, Circuit, Circuits
 from publisher.notify.outcome import Answer, ErrorKind
 from publisher.notify.webhook import Webhook
 from tests.clock import Clock

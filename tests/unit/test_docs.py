@@ -14,9 +14,9 @@ from publisher.api.docs import describe
 from publisher.article import Category, PublicArticle, Source
 from publisher.database import connect, sessions
 from publisher.events import EventType
-from publisher.notify.filters import DELIVERED
-from publisher.notify.happened import EndpointChanged, Happened, Published, Retracted
-from publisher.notify.message import message_body
+from publisher.notify.endpoints.filters import DELIVERED
+from publisher.notify.fan_out.happened import EndpointChanged, Happened, Published, Retracted
+from publisher.notify.fan_out.message import message_body
 from publisher.notify.schedule import PAUSES
 from publisher.settings import PREFIX, Settings, load_settings
 from workers.metrics.requests import WebMeters

@@ -7,7 +7,7 @@ import pytest
 
 from publisher.ids import new_id
 from publisher.notify.claimed import Claimed
-from publisher.notify.flights import Flights, most_in_flight
+from publisher.notify.memory.flights import Flights, most_in_flight
 from publisher.notify.webhook import Webhook
 from tests.clock import Clock
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.errors import InvalidInput
-from publisher.notify.addresses import is_allowed_address
-from publisher.notify.destination import check_name, check_url, host_of
+from publisher.notify.endpoints.destination import check_name, check_url, host_of
+from publisher.notify.wire.addresses import is_allowed_address
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 

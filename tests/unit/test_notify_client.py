@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from publisher.notify.client import MAX_BODY_BYTES, WebhookClient
 from publisher.notify.outcome import Answer, ErrorKind
-from publisher.notify.response_headers import MAX_HEADERS_BYTES
 from publisher.notify.sending import Request
+from publisher.notify.wire.client import MAX_BODY_BYTES, WebhookClient
+from publisher.notify.wire.response_headers import MAX_HEADERS_BYTES
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"

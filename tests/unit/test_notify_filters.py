@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.events import EventType
-from publisher.notify.filters import (
+from publisher.notify.endpoints.filters import (
     DELIVERED,
     PATTERNS,
     Filter,

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from publisher.article import Category, PublicArticle, Source
 from publisher.events import EventType
-from publisher.notify.fan_out import prepare
-from publisher.notify.happened import EndpointChanged, Published, Retracted
-from publisher.notify.message import instant, message_body, message_name
+from publisher.notify.fan_out.happened import EndpointChanged, Published, Retracted
+from publisher.notify.fan_out.message import instant, message_body, message_name
+from publisher.notify.fan_out.stage import prepare
 
 EVENT = UUID("0190a6a0-0000-7000-8000-0000000000aa")
 ARTICLE = UUID("0190a6a0-0000-7000-8000-0000000000bb")

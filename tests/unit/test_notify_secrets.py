@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from publisher.errors import InvalidInput, SettingsError
-from publisher.notify.secrets import KeyAge, SecretBox, new_secret, parse_secret, show_secret
+from publisher.notify.secrets.box import KeyAge, SecretBox, new_secret, parse_secret, show_secret
 
 OWNER = b"0190a8c1-0000-7000-8000-000000000001"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from publisher.notify.secrets import new_secret, parse_secret, show_secret
+from publisher.notify.secrets.box import new_secret, parse_secret, show_secret
 from publisher.notify.signature import sign, verify
 
 VECTOR_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

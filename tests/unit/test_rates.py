@@ -3,7 +3,7 @@
 import pytest
 
 from publisher.ids import new_id
-from publisher.notify.rates import Rates, tokens_since
+from publisher.notify.memory.rates import Rates, tokens_since
 from tests.clock import Clock
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.notify.response_headers import MAX_HEADERS_BYTES, NOT_KEPT, response_headers
+from publisher.notify.wire.response_headers import MAX_HEADERS_BYTES, NOT_KEPT, response_headers
 
 HEADERS = st.lists(
     st.tuples(

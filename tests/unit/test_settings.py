@@ -7,7 +7,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from publisher.errors import SettingsError
-from publisher.notify.pump import SLOTS
+from publisher.notify.pump.pump import SLOTS
 from publisher.settings import load_settings
 
 

@@ -6,8 +6,8 @@ from uuid import UUID
 from publisher.ids import new_id
 from publisher.notify.claimed import Claimed
 from publisher.notify.outcome import Answer, Consequence, DeliveryState, Outcome
-from publisher.notify.report import Report
-from publisher.notify.settling import to_settle, with_few_to_settle
+from publisher.notify.recording.report import Report
+from publisher.notify.recording.settling import to_settle, with_few_to_settle
 from publisher.notify.webhook import Webhook
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)

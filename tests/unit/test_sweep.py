@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.notify.sweep import WALK, Stretch, Sweep
+from publisher.notify.memory.sweep import WALK, Stretch, Sweep
 
 START = datetime(2026, 11, 29, tzinfo=UTC)
 LATER = START + timedelta(seconds=1)

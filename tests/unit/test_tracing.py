@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from publisher.events import EventType
 from publisher.notify.claimed import Claimed
-from publisher.notify.observer import Harmless, Observer
 from publisher.notify.outcome import Answer, DeliveryState, Outcome
-from publisher.notify.report import Report
+from publisher.notify.pump.observer import Harmless, Observer
+from publisher.notify.recording.report import Report
 from publisher.notify.webhook import Webhook
 from publisher.outbox.obligation import Done, Failed, Obligation
 from workers.handled import Handled

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 from sqlalchemy import func, select
 
-from publisher.notify.expunge import UNDER_WAY, Remaining, remaining
-from publisher.notify.expunge import expunge as forget
+from publisher.notify.history.expunge import UNDER_WAY, Remaining, remaining
+from publisher.notify.history.expunge import expunge as forget
 from publisher.schema import DeliveryRow
 from workers.commands.database import id_of, opened
 from workers.commands.options import AsJson, Data

@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from feeds.catalog import private_urls
-from publisher.notify.message import instant
+from publisher.notify.fan_out.message import instant
 from publisher.private_feeds import (
     PrivateFeed,
     create_private_feed,

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from publisher.errors import NotFound
-from publisher.notify.message import instant
+from publisher.notify.fan_out.message import instant
 from publisher.outbox.watch import Step, steps_of, stuck
 from publisher.schema import ArticleRow, AttemptRow, DeliveryRow, EndpointRow
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from publisher.access import ApiKey, Scope, create_key, list_keys, revoke_key
-from publisher.notify.message import instant
+from publisher.notify.fan_out.message import instant
 from workers.commands.database import id_of, opened
 from workers.commands.options import AsJson, Data
 from workers.commands.output import print_json, print_line, print_table

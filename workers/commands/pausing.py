@@ -6,8 +6,8 @@ from uuid import UUID
 import typer
 
 from publisher.errors import InvalidInput
-from publisher.notify.message import instant
-from publisher.notify.pausing import pause_endpoint, resume_endpoint
+from publisher.notify.endpoints.pausing import pause_endpoint, resume_endpoint
+from publisher.notify.fan_out.message import instant
 from publisher.outbox.parking import SLICE, bring_back
 from publisher.pauses import Stage
 from publisher.pauses import pause as pause_stage

@@ -10,8 +10,8 @@ import typer
 from publisher.database import Channel, sessions
 from publisher.errors import SettingsError
 from publisher.events import Queue
-from publisher.notify.endpoint_secrets import refuse_key
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
+from publisher.notify.secrets.endpoint_secrets import refuse_key
 from publisher.settings import PREFIX, Settings
 from workers.commands.starting import start
 from workers.connections import Kind

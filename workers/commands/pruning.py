@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from publisher.database import Sessions
 from publisher.kept_days import kept_days
-from publisher.notify.message import instant
+from publisher.notify.fan_out.message import instant
 from publisher.prune.forecast import forecast
 from publisher.prune.parts import START, parts_from
 from publisher.prune.retention import Old, Retention

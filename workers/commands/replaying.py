@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from publisher.database import Sessions
 from publisher.errors import InvalidInput
 from publisher.field_problems import problems_of
-from publisher.notify.past import Past, Replayable
-from publisher.notify.replay import replay as replay_past
-from publisher.notify.replay_in import ReplayIn
+from publisher.notify.replaying.past import Past, Replayable
+from publisher.notify.replaying.replay import replay as replay_past
+from publisher.notify.replaying.replay_in import ReplayIn
 from publisher.outbox.watch import SLICE, count_stuck
 from publisher.outbox.watch import replay as replay_stuck
 from workers.commands.database import id_of, opened

@@ -10,7 +10,7 @@ import typer
 
 from publisher.database import Sessions
 from publisher.encrypted import EVERYTHING
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
 from publisher.reencryption import Tally, count_all, look_through, reencrypt_all
 from workers.commands.database import opened
 from workers.commands.options import AsJson, Data

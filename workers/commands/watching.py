@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from publisher.database import Sessions
-from publisher.notify.message import instant
+from publisher.notify.fan_out.message import instant
 from workers.commands.output import print_json, print_line
 from workers.commands.status_view import print_status, status_screen
 from workers.overview import overview

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from publisher.notify.secrets import parse_secret
+from publisher.notify.secrets.box import parse_secret
 from publisher.notify.signature import verify
 
 _HOST = "127.0.0.1"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy.orm import Session
 
 from publisher.encrypted import LASTING, SECRETS, TOKENS
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
 from publisher.reencryption import Tally, look_through
 from publisher.settings import Settings
 from workers.doctor.finding import Finding, ok, problem, warning

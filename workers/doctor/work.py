@@ -6,7 +6,7 @@ from typing import Any
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
-from publisher.notify.endpoints import SHARDS
+from publisher.notify.endpoints.store import SHARDS
 from publisher.settings import Settings
 from workers.doctor.finding import Finding, ok, problem, warning
 from workers.pipeline import app

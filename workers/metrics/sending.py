@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from publisher.notify.in_hand import InHand
-from publisher.notify.observer import Observer
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.report import Report
+from publisher.notify.pump.in_hand import InHand
+from publisher.notify.pump.observer import Observer
+from publisher.notify.recording.report import Report
 from workers.metrics.steps import LATENCY_S
 
 _ATTEMPT_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60)

@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from publisher.notify.claimed import Claimed
-from publisher.notify.in_hand import InHand
-from publisher.notify.observer import Harmless, Observer
-from publisher.notify.report import Report
+from publisher.notify.pump.in_hand import InHand
+from publisher.notify.pump.observer import Harmless, Observer
+from publisher.notify.recording.report import Report
 from workers.tracing.spans import Kind, Span, Spans
 
 

@@ -2,7 +2,7 @@
 
     feeds/hub_http.py ──► form ──► subscriptions.ask ─► a verification, and its delivery
     feeds/push.py ─────► topics (the newest document) ─► owing (a delivery a subscription)
-    the pump ─► loading ─► verification │ distribution ─► notify/settling.py ─► subscriptions.confirm, ending
+    the pump ─► loading ─► verification │ distribution ─► recording/ ─► subscriptions.confirm, ending
 
 A subscription is an endpoint that has a topic; docs/decisions/0023 says why.
 

@@ -12,9 +12,9 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from publisher.errors import SettingsError
-from publisher.notify.endpoint_secrets import live_secrets
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
+from publisher.notify.secrets.endpoint_secrets import live_secrets
 from publisher.notify.websub.distribution import Distribution
 from publisher.notify.websub.form import Mode
 from publisher.notify.websub.verification import Verification

@@ -13,11 +13,11 @@ from publisher.database import Channel, wake
 from publisher.errors import PublisherError
 from publisher.feed_state import owe_pushes
 from publisher.ids import new_id
-from publisher.notify.destination import host_address, host_of
-from publisher.notify.endpoints import shard_of
-from publisher.notify.filters import NOTHING, filter_hash
+from publisher.notify.endpoints.destination import host_address, host_of
+from publisher.notify.endpoints.filters import NOTHING, filter_hash
+from publisher.notify.endpoints.store import shard_of
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
 from publisher.notify.websub.ending import end
 from publisher.notify.websub.form import Mode, SubscriptionRequest
 from publisher.notify.websub.owing import owe_newest_to

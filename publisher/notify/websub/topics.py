@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from publisher.errors import NotFound
 from publisher.ids import new_id
-from publisher.notify.secrets import SecretBox
+from publisher.notify.secrets.box import SecretBox
 from publisher.private_feeds import digest_of, new_token
 from publisher.schema import EndpointRow, LabelRow, PrivateFeedRow, TopicRow
 

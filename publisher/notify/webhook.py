@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import Row, select, tuple_
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from publisher import __version__
+from publisher.notify.due import Due
 from publisher.notify.fan_out.message import message_name
 from publisher.notify.outcome import Answer, DeliveryState, Outcome, judge
 from publisher.notify.secrets.box import SecretBox
@@ -65,7 +66,7 @@ class Webhook:
 
 
 def load_webhooks(
-    session: Session, rows: Sequence[Row[Any]], *, box: SecretBox, at: datetime
+    session: Session, rows: Sequence[Due], *, box: SecretBox, at: datetime
 ) -> Mapping[UUID, Webhook | DeliveryState]:
     """Return what is sent for each delivery, or what becomes of it unsent; some have to be looked at again.
 
@@ -103,7 +104,7 @@ def _messages(session: Session, wanted: Collection[tuple[UUID, datetime]]) -> di
     return {row.id: row for row in rows}
 
 
-def _webhook(row: Row[Any], message: Any, secrets: tuple[bytes, ...]) -> Webhook:
+def _webhook(row: Due, message: Any, secrets: tuple[bytes, ...]) -> Webhook:
     return Webhook(
         message_id=row.message_id,
         sequence=row.sequence,

@@ -155,6 +155,18 @@ def test_a_look_takes_no_more_than_there_is_room_for(database: Sessions) -> None
     assert not {one.id for one in rest.deliveries} & set(busy)
 
 
+def test_of_what_came_due_at_the_same_instant_every_shard_has_its_turn(database: Sessions) -> None:
+    some = Subscribers(database)
+    readers = [some.subscribe() for _ in range(200)]
+    some.tell(*readers, next_attempt_at=datetime.now(UTC) - timedelta(seconds=5))
+    with some.sessions.begin() as session:
+        leases = dict(beat(session, new_id(), in_flight=0, busy=(), started=time.monotonic()).leases)
+
+        found = claim(session, leases, Room(slots=30), box=BOX, now=datetime.now(UTC))
+
+    assert len({one.shard for one in found.deliveries}) == 30
+
+
 def test_what_is_not_due_or_not_ours_is_left_alone(database: Sessions) -> None:
     some = Subscribers(database)
     reader = some.subscribe()

@@ -3,11 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
-
+from publisher.notify.due import Due
 from publisher.notify.memory.rates import tokens_since
 from publisher.notify.memory.room import Room
 
@@ -28,7 +26,7 @@ class Admission:
         Args:
             since_of: since when a shard is ours, on the monotonic clock.
         """
-        self.admitted: list[Row[Any]] = []
+        self.admitted: list[Due] = []
         self.full: set[UUID] = set()
         self.backlogged: set[UUID] = set()
         self.is_over = False
@@ -38,7 +36,7 @@ class Admission:
         self._tokens = dict(room.tokens)
         self._slots_of_slow = room.slots_of_slow
 
-    def admit(self, rows: Iterable[Row[Any]]) -> None:
+    def admit(self, rows: Iterable[Due]) -> None:
         """Admit rows, the first ones first."""
         for row in rows:
             slow = row.endpoint_id in self._room.slow
@@ -53,26 +51,26 @@ class Admission:
             else:
                 self.is_over = True
 
-    def _takes(self, row: Row[Any]) -> bool:
+    def _takes(self, row: Due) -> bool:
         if self._flying[row.endpoint_id] >= row.most_at_once:
             self.full.add(row.endpoint_id)
             return False
-        return row.rate_per_s is None or self._tokens_of(row) >= 1
+        return row.rate_per_s is None or self._tokens_of(row, row.rate_per_s) >= 1
 
-    def _begin(self, row: Row[Any]) -> None:
+    def _begin(self, row: Due) -> None:
         self._flying[row.endpoint_id] += 1
         if row.rate_per_s is not None:
-            self._tokens[row.endpoint_id] = self._tokens_of(row) - 1
+            self._tokens[row.endpoint_id] = self._tokens_of(row, row.rate_per_s) - 1
         self.admitted.append(row)
 
-    def _tokens_of(self, row: Row[Any]) -> float:
+    def _tokens_of(self, row: Due, rate_per_s: float) -> float:
         known = self._tokens.get(row.endpoint_id)
         if known is not None:
             return known
-        return tokens_since(self._since_of(row.shard), row.rate_per_s, at=self._room.at)
+        return tokens_since(self._since_of(row.shard), rate_per_s, at=self._room.at)
 
 
-def in_turns(along: Iterable[Row[Any]], heads: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
+def in_turns(along: Iterable[Due], heads: Iterable[Due]) -> Iterator[Due]:
     """Let those without a backlog and those with one take turns, each delivery once."""
     seen = set()
     for row in (one for pair in zip_longest(along, heads) for one in pair if one is not None):
@@ -81,7 +79,7 @@ def in_turns(along: Iterable[Row[Any]], heads: Iterable[Row[Any]]) -> Iterator[R
             yield row
 
 
-def one_each(rows: Iterable[Row[Any]]) -> list[Row[Any]]:
+def one_each(rows: Iterable[Due]) -> list[Due]:
     """Return the first row of every endpoint, then the second of every endpoint, and so on."""
     place: Counter[UUID] = Counter()
     placed = []

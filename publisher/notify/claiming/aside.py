@@ -1,18 +1,18 @@
 """Stop deliveries that came due and cannot be sent."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import Row, case, func, select, tuple_, update
+from sqlalchemy import case, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from publisher.notify.due import Due
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.shards import Lease, standing
 from publisher.schema import DeliveryRow
 
 
 def put_aside(
-    session: Session, leases: Mapping[int, Lease], *, cancelled: Sequence[Row[Any]], held: Sequence[Row[Any]]
+    session: Session, leases: Mapping[int, Lease], *, cancelled: Sequence[Due], held: Sequence[Due]
 ) -> None:
     """Stop deliveries; one that is in both sequences is cancelled."""
     rows = [*cancelled, *held]

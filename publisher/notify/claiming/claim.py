@@ -3,16 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from publisher.notify.claimed import Claimed
 from publisher.notify.claiming.admission import Admission, in_turns, one_each
 from publisher.notify.claiming.aside import put_aside
 from publisher.notify.claiming.looks import Seen, look_along, look_before
+from publisher.notify.due import Due
 from publisher.notify.endpoints.health import Health
 from publisher.notify.memory.room import Room
 from publisher.notify.memory.sweep import Stretch
@@ -127,9 +126,9 @@ class _Found:
     seen: Seen
     in_line: frozenset[UUID]
     looked_at: Collection[UUID]
-    heads: Sequence[Row[Any]]
+    heads: Sequence[Due]
     has_more_lines: bool
-    rows: Sequence[Row[Any]]
+    rows: Sequence[Due]
 
 
 def _look(session: Session, leases: Mapping[int, Lease], room: Room, *, at: datetime | None) -> _Found:
@@ -159,7 +158,7 @@ def _admit(found: _Found, leases: Mapping[int, Lease], room: Room) -> Admission:
     return admission
 
 
-def _is_told(row: Row[Any]) -> bool:
+def _is_told(row: Due) -> bool:
     return bool(row.enabled and not row.deleted)
 
 
@@ -174,7 +173,7 @@ def _looked(found: _Found) -> Looked:
     return Looked(endpoints=found.looked_at, found=have, waits=waits)
 
 
-def _untold(rows: Sequence[Row[Any]]) -> dict[UUID, DeliveryState]:
+def _untold(rows: Sequence[Due]) -> dict[UUID, DeliveryState]:
     """Return what becomes of deliveries to endpoints that are told nothing now."""
     return {
         row.id: DeliveryState.CANCELLED if row.deleted else DeliveryState.HELD
@@ -184,7 +183,7 @@ def _untold(rows: Sequence[Row[Any]]) -> dict[UUID, DeliveryState]:
 
 
 def _sendings(
-    session: Session, rows: Sequence[Row[Any]], *, box: SecretBox, now: datetime
+    session: Session, rows: Sequence[Due], *, box: SecretBox, now: datetime
 ) -> Mapping[UUID, Sending | DeliveryState]:
     """Return what is sent for each delivery, or what becomes of it unsent."""
     webhooks = [row for row in rows if row.topic_id is None]
@@ -195,7 +194,7 @@ def _sendings(
     }
 
 
-def _claimed(row: Row[Any], lease: Lease, sending: Sending) -> Claimed:
+def _claimed(row: Due, lease: Lease, sending: Sending) -> Claimed:
     is_webhook = row.topic_id is None
     return Claimed(
         id=row.id,

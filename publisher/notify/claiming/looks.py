@@ -5,23 +5,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Boolean, Integer, Row, SmallInteger, bindparam, text
+from sqlalchemy import ARRAY, Boolean, Integer, SmallInteger, bindparam, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as UUID_COLUMN
 from sqlalchemy.orm import Session
 
+from publisher.notify.due import Due
 from publisher.notify.memory.room import Room
 from publisher.notify.memory.sweep import WALK, Stretch
 
 IN_FLIGHT = 10
 """Requests at a time to an endpoint that does not say how many it takes."""
 
-# A shard offers at most half as much again as its even share of the free slots, so that a look reads about as
+# A shard offers at most a quarter more than its even share of the free slots, so that a look reads about as
 # many rows as it takes. Where the work is uneven, several looks bring it.
-_HEADROOM = 1.5
+_HEADROOM = 1.25
 _LEAST_OF_EACH = 4
 
 _NOW = "coalesce(:at, now())"
@@ -56,8 +56,9 @@ _WITH_ENDPOINT = f"""
         FROM endpoint WHERE endpoint.id = delivery.endpoint_id OFFSET 0
     ) AS endpoint
 """
+_FOUND = ", ".join(f"found.{name}" for name in Due._fields[: Due._fields.index("urgent")])
 _DUE = text(f"""
-SELECT due.*, own.recent, due.place = own.walk AS is_last, false AS urgent
+SELECT {_FOUND}, false, 0::float8, true, found.is_free, found.place, own.recent, found.place = own.walk
 FROM unnest(:shards, :starts, :walks, :recents) AS own(shard, start, walk, recent) CROSS JOIN LATERAL (
     SELECT {_OF_DELIVERY}, delivery.place, endpoint.* FROM (
         SELECT *, row_number() OVER (ORDER BY next_attempt_at) AS place FROM delivery
@@ -68,17 +69,17 @@ FROM unnest(:shards, :starts, :walks, :recents) AS own(shard, start, walk, recen
     ) AS delivery {_WITH_ENDPOINT}
     WHERE endpoint.is_free AND delivery.endpoint_id NOT IN (SELECT unnest(:others)) OR place = own.walk
     ORDER BY delivery.next_attempt_at LIMIT :of_each
-) AS due
+) AS found
 UNION ALL
-SELECT urgent.*, false, false, true FROM (
-    SELECT {_OF_DELIVERY}, 0, endpoint.* FROM (
+SELECT {_FOUND}, true, 0::float8, true, found.is_free, 0, false, false FROM (
+    SELECT {_OF_DELIVERY}, endpoint.* FROM (
         SELECT * FROM delivery
         WHERE shard = ANY(:shards) AND state = 'pending' AND urgent AND next_attempt_at <= {_NOW}
           AND endpoint_id NOT IN (SELECT unnest(:full))
         LIMIT {WALK}
     ) AS delivery {_WITH_ENDPOINT}
     WHERE endpoint.is_free AND NOT endpoint.fifo LIMIT :slots
-) AS urgent
+) AS found
 """).bindparams(
     bindparam("shards", type_=ARRAY(SmallInteger)),
     bindparam("starts", type_=ARRAY(TIMESTAMP(timezone=True))),
@@ -90,15 +91,15 @@ SELECT urgent.*, false, false, true FROM (
 # Whoever keeps an order gets the message first that happened first, and none as long as an older one is yet
 # to be turned into a delivery, by a fan-out or by a replay that has come as far as `after`.
 _BACKLOG = text(f"""
-SELECT {_OF_DELIVERY}, {_OF_ENDPOINT}, false AS urgent,
-       extract(epoch FROM delivery.next_attempt_at - {_NOW})::float8 AS due_in_s,
+SELECT {_OF_DELIVERY}, {_OF_ENDPOINT}, false,
+       extract(epoch FROM delivery.next_attempt_at - {_NOW})::float8,
        NOT endpoint.fifo OR delivery.message_id < coalesce(
            (SELECT event_id FROM event_task WHERE task = 'fan_out' AND NOT stuck
             ORDER BY event_id LIMIT 1), :last
        ) AND NOT EXISTS (
            SELECT FROM event_task WHERE task = 'replay' AND subject = endpoint.id AND NOT stuck
            AND (data ->> 'after')::uuid < delivery.message_id
-       ) AS is_in_turn
+       )
 FROM unnest(:endpoints, :flying) AS wanted(id, flying) JOIN endpoint ON endpoint.id = wanted.id
 CROSS JOIN LATERAL (
     (SELECT * FROM delivery
@@ -131,7 +132,7 @@ class Seen:
         cut: shards that had more to send than they were asked for.
     """
 
-    rows: Sequence[Row[Any]]
+    rows: Sequence[Due]
     reached: Mapping[int, datetime]
     cut: Collection[int]
 
@@ -146,7 +147,7 @@ def look_along(
     """
     of_each = max(_LEAST_OF_EACH, ceil(_HEADROOM * room.slots / len(stretches)))
     others = {*room.full, *room.backlogged}
-    found = session.execute(
+    rows = session.execute(
         _DUE,
         {
             "shards": [one.shard for one in stretches],
@@ -160,10 +161,12 @@ def look_along(
             "others": list(others),
             "full": list(room.full),
         },
-    ).all()
+    )
+    found = [Due(*row) for row in rows]
     offered = Counter(row.shard for row in found if not row.recent and not row.urgent)
-    free: dict[UUID, Row[Any]] = {}
-    for row in sorted(found, key=lambda row: (not row.urgent, row.next_attempt_at)):
+    free: dict[UUID, Due] = {}
+    # Of what came due at the same instant (a fan-out), every shard has its turn.
+    for row in sorted(found, key=lambda row: (not row.urgent, row.next_attempt_at, row.place)):
         if row.is_free and (row.urgent or row.endpoint_id not in others):
             free.setdefault(row.id, row)
     return Seen(
@@ -175,14 +178,14 @@ def look_along(
 
 def look_before(
     session: Session, endpoints: Sequence[UUID], room: Room, *, at: datetime | None = None
-) -> Sequence[Row[Any]]:
+) -> Sequence[Due]:
     """Return what waits longest before endpoints that have a backlog, no more than each of them takes.
 
     Of one that keeps an order the first of the line comes, due or not (`due_in_s`), and in our hands or not.
     """
     if not endpoints:
         return []
-    return session.execute(
+    rows = session.execute(
         _BACKLOG,
         {
             "endpoints": list(endpoints),
@@ -191,4 +194,5 @@ def look_before(
             "at": at,
             "last": _LAST,
         },
-    ).all()
+    )
+    return [Due(*row) for row in rows]

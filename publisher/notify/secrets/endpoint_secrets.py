@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, delete, func, or_, select, update
+from sqlalchemy import ARRAY, Row, Uuid, any_, delete, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from publisher.errors import Conflict, SettingsError
@@ -121,7 +121,8 @@ def _live(
     rows = session.execute(
         select(EndpointSecretRow.endpoint_id, EndpointSecretRow.encrypted)
         .where(
-            EndpointSecretRow.endpoint_id.in_(endpoint_ids),
+            # One parameter, so that it is the same statement for any number of endpoints.
+            EndpointSecretRow.endpoint_id == any_(literal(list(endpoint_ids), ARRAY(Uuid()))),
             or_(EndpointSecretRow.expires_at.is_(None), EndpointSecretRow.expires_at > at),
         )
         .order_by(EndpointSecretRow.id.desc())

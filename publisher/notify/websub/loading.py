@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from publisher.errors import SettingsError
+from publisher.notify.due import Due
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.secrets.box import SecretBox
 from publisher.notify.secrets.endpoint_secrets import live_secrets
@@ -24,7 +25,7 @@ log = structlog.get_logger("publisher.websub")
 
 
 def load_for_subscribers(
-    session: Session, rows: Sequence[Row[Any]], *, box: SecretBox, at: datetime
+    session: Session, rows: Sequence[Due], *, box: SecretBox, at: datetime
 ) -> Mapping[UUID, Distribution | Verification | DeliveryState]:
     """Return what is sent for each delivery, or what becomes of it unsent.
 
@@ -49,9 +50,9 @@ def load_for_subscribers(
 
 
 def _documents(
-    session: Session, rows: Sequence[Row[Any]], box: SecretBox, at: datetime
+    session: Session, rows: Sequence[Due], box: SecretBox, at: datetime
 ) -> dict[UUID, Distribution | DeliveryState]:
-    topics = _topics(session, {row.topic_id for row in rows}, box)
+    topics = _topics(session, {row.topic_id for row in rows if row.topic_id is not None}, box)
     secrets = live_secrets(session, {row.endpoint_id for row in rows}, box=box, at=at)
     return {
         row.id: _signed(topics[row.topic_id], secrets.get(row.endpoint_id))

@@ -209,6 +209,8 @@ def _listening_socket() -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # Every address of 127/8 at once; whoever comes from outside is turned away when connected.
     listener.bind(("0.0.0.0", 0))
+    # From now on: whoever asks before the thread serves waits, and is not refused.
+    listener.listen(4096)
     listener.setblocking(False)
     return listener
 

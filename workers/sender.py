@@ -13,7 +13,6 @@ import uvloop
 from celery import bootsteps
 
 from publisher.database import Channel, sessions
-from publisher.notify.memory.flights import most_in_flight
 from publisher.notify.pump.pump import DRAIN_S, Pump
 from publisher.notify.secrets.box import SecretBox
 from publisher.notify.wire.client import WebhookClient
@@ -73,7 +72,7 @@ class PumpThread:
         self._loop = asyncio.get_running_loop()
         engine = engine_of(settings, Kind.SENDER)
         slots = settings.sender_slots
-        client = WebhookClient(allowed=settings.allowed_networks, connections=most_in_flight(slots))
+        client = WebhookClient(allowed=settings.allowed_networks)
         spans = spans_of("sender")
         pump = Pump(
             sessions(engine, self._app.routes),

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from ipaddress import ip_network
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
 
 import httpx
 
+LOOPBACK = (ip_network("127.0.0.0/8"),)
 CONNECTIONS_IDLE = 1024
 IDLE_PER_HOST = 2
 IDLE_S = 4
@@ -17,9 +19,9 @@ EXACT_URL = "exact_url"
 
 MODULES: Mapping[str, str] = {
     "bare": "bare",
-    "ours": "over_connector",
+    "ours": "ours",
     "ours on aiofastnet": "over_fastnet",
-    "ours on httpx2": "over_connector2",
+    "aiohttp": "over_aiohttp_connector",
     "httpx-aiohttp": "over_aiohttp",
     "httpx-aiohttp on httpx2": "over_aiohttp2",
     "httpx": "over_httpcore",

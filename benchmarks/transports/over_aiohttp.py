@@ -6,9 +6,8 @@ from typing import Any
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from benchmarks.transports import over_connector
-from benchmarks.transports.candidates import Wanted
-from publisher.notify.wire.connections import Way, way
+from benchmarks.transports.aiohttp_guarded import Way, session, way
+from benchmarks.transports.candidates import LOOPBACK, Wanted
 
 
 class OverAiohttp:
@@ -27,7 +26,7 @@ class OverAiohttp:
 
     def transport(self, wanted: Wanted) -> Any:
         """Return it with loopback allowed."""
-        return self._waying(client=over_connector.session(wanted, over_connector.LOOPBACK))
+        return self._waying(client=session(wanted, LOOPBACK))
 
     def plain(self) -> Any:
         """Return it without any argument."""
@@ -35,7 +34,7 @@ class OverAiohttp:
 
     def guarded(self, wanted: Wanted) -> Any:
         """Return it with nothing but public addresses allowed."""
-        return self._waying(client=over_connector.session(wanted, ()))
+        return self._waying(client=session(wanted, ()))
 
 
 CANDIDATE = OverAiohttp(httpx, AiohttpTransport)

@@ -14,7 +14,7 @@ from aiosonic.resolver import ThreadedResolver
 
 from benchmarks.transports.candidates import EXACT_URL, IDLE_S, Wanted
 from publisher.notify.wire.addresses import is_allowed_address
-from publisher.notify.wire.connections import RefusedAddress
+from publisher.notify.wire.names import RefusedAddress
 
 API = httpx
 

@@ -5,7 +5,7 @@ import asyncio
 import aiofastnet
 import httpx
 
-from benchmarks.transports import over_connector
+from benchmarks.transports import ours
 from benchmarks.transports.candidates import Wanted
 
 API = httpx
@@ -14,16 +14,16 @@ API = httpx
 def transport(wanted: Wanted) -> httpx.AsyncBaseTransport:
     """Return it with loopback allowed; the running loop connects through aiofastnet from now on."""
     aiofastnet.patch_loop(asyncio.get_running_loop())
-    return over_connector.transport(wanted)
+    return ours.transport(wanted)
 
 
 def plain() -> httpx.AsyncBaseTransport:
     """Return it with the authorities that the client trusts by default."""
     aiofastnet.patch_loop(asyncio.get_running_loop())
-    return over_connector.plain()
+    return ours.plain()
 
 
 def guarded(wanted: Wanted) -> httpx.AsyncBaseTransport:
     """Return it with nothing but public addresses allowed."""
     aiofastnet.patch_loop(asyncio.get_running_loop())
-    return over_connector.guarded(wanted)
+    return ours.guarded(wanted)

@@ -12,7 +12,7 @@ import httpx
 
 from benchmarks.transports.candidates import CONNECTIONS_IDLE, IDLE_S, Wanted
 from publisher.notify.wire.addresses import is_allowed_address
-from publisher.notify.wire.connections import RefusedAddress
+from publisher.notify.wire.names import RefusedAddress
 
 
 class OverHttpcore:

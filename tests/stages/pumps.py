@@ -12,7 +12,6 @@ import uvloop
 from sqlalchemy import select
 
 from publisher.database import Sessions
-from publisher.notify.memory.flights import most_in_flight
 from publisher.notify.pump.observer import Observer
 from publisher.notify.pump.pump import SLOTS, Pump
 from publisher.notify.secrets.box import SecretBox
@@ -75,7 +74,7 @@ class RunningPump:
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        client = WebhookClient(allowed=self._allowed, connections=most_in_flight(SLOTS))
+        client = WebhookClient(allowed=self._allowed)
         pump = Pump(
             self._sessions,
             client,

@@ -1,5 +1,12 @@
-"""HTTP to receivers that hang, lie or attack: `client.py`, over connections that go only where they may.
+"""HTTP to receivers that hang, lie or attack: over connections of our own, which go only where they may.
 
-Nothing else of the package names httpx or aiohttp. The room is given a request and returns an answer; it
+    client.py            a request in, an answer out, by the deadline
+    transport.py         httpx's transport: the connection that is taken, and what is written to it
+    idle.py              connections that wait for a next request
+    dialling.py          new ones, to what `names.py` found and `addresses.py` allows
+    connection.py        one of them: an answer, read by llhttp, within bounds
+    response_headers.py  what is kept of an answer's headers
+
+Nothing else of the package names httpx or httptools. The room is given a request and returns an answer; it
 knows no endpoint, no delivery and no record.
 """

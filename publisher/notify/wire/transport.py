@@ -1,50 +1,147 @@
-"""httpx's transport over an aiohttp session: the URL as it was written, the body as it arrives."""
+"""httpx's transport for webhooks: to allowed addresses only, the URL as it was written, within bounds."""
 
-from collections.abc import AsyncIterator
+import re
+import ssl
+from collections.abc import AsyncIterator, Sequence
 
-import aiohttp
 import httpx
-from yarl import URL
 
-# The extension of a request that holds its URL, which httpx.URL would tidy up.
+from publisher.notify.wire.addresses import Lookup, Network
+from publisher.notify.wire.connection import Connection, Disconnected
+from publisher.notify.wire.dialling import Dialler, Way
+from publisher.notify.wire.idle import Idle, Origin
+from publisher.notify.wire.names import Names
+
 EXACT_URL = "exact_url"
+"""The extension of a request that holds its URL, which httpx.URL would tidy up."""
+
+WAY = "way"
+"""The extension that holds a `Way`, which is filled in."""
+
+_URL = re.compile(r"(?i:https?)://[^/?#@]+(?P<target>[/?][!-~]*)?")
+_DEFAULT_PORT = {"http": 80, "https": 443}
+_HIGHEST_PORT = 65535
 
 
-class ExactTransport(httpx.AsyncBaseTransport):
-    """Sends httpx's requests through an aiohttp session, to the URL as it was written.
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """Sends httpx's requests over connections of our own.
 
-    Both libraries tidy URLs up (`%2f` becomes `/`), which breaks receivers that compare them.
+    Of every answer, the head and the beginning of the body are read (`connection.py` has the bounds); nothing
+    is decompressed. A connection on which the whole answer came is used again. The URL goes out as it was
+    written: httpx tidies it up (`%2f` becomes `/`), which breaks receivers that compare it.
     """
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
+    def __init__(self, *, allowed: Sequence[Network], lookup: Lookup, tls: ssl.SSLContext) -> None:
+        """Open no connection yet.
+
+        Args:
+            allowed: networks that receivers may lie in besides public ones.
+            lookup: returns the addresses of a name or raises OSError; called in threads.
+        """
+        self._names = Names(allowed, lookup)
+        self._dialler = Dialler(self._names, tls)
+        self._idle = Idle()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the answer once its headers are there; errors are those of aiohttp."""
-        answer = await self._session.request(
-            request.method,
-            URL(request.extensions[EXACT_URL], encoded=True),
-            headers=request.headers.multi_items(),
-            data=request.content or None,
-            allow_redirects=False,
-        )
-        return httpx.Response(answer.status, headers=answer.raw_headers, stream=_Body(answer))
+        """Return the answer once its head is there.
+
+        Raises:
+            httpx.LocalProtocolError: when the request cannot be sent as it is.
+            httpx.ConnectError: when no connection came about: `RefusedAddress`, `NameNotFound`, `TlsFailed`.
+            httpx.ReadError, httpx.RemoteProtocolError: as of `Connection.head`.
+        """
+        written, origin = _written(request, await request.aread()), _origin(request.url)
+        connection = await self._asked(origin, written, request.extensions.get(WAY) or Way())
+        body = _Body(self, connection, origin)
+        return httpx.Response(connection.status or 0, headers=connection.headers, stream=body)
+
+    async def _asked(self, origin: Origin, written: bytes, way: Way) -> Connection:
+        """Return a connection on which the head of the answer has come."""
+        known = self._idle.take(origin)
+        if known is not None:
+            way.address = known.address
+            try:
+                await _ask(known, written)
+            except Disconnected:
+                # It may have hung up just before it could have read this. Whoever gets a webhook twice knows
+                # it by its id.
+                if not known.is_untouched:
+                    raise
+            else:
+                return known
+        connection = await self._dialler.dial(origin, way)
+        await _ask(connection, written)
+        return connection
+
+    def give_back(self, connection: Connection, origin: Origin) -> None:
+        """Keep a connection for the next request, if it can take one."""
+        if connection.can_be_kept:
+            self._idle.keep(connection, origin)
+        else:
+            connection.abort()
+
+    async def aclose(self) -> None:
+        """Close what is idle, and look up no more names."""
+        self._idle.close()
+        self._names.close()
 
 
 class _Body(httpx.AsyncByteStream):
     """The body of an answer as it arrives; closed before its end, it takes its connection with it."""
 
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
+    def __init__(self, transport: GuardedTransport, connection: Connection, origin: Origin) -> None:
+        self._transport = transport
+        self._connection: Connection | None = connection
+        self._origin = origin
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        chunk = await self._answer.content.readany()
+        chunk = b"" if self._connection is None else await self._connection.chunk()
         if not chunk:
             raise StopAsyncIteration
         return chunk
 
     async def aclose(self) -> None:
-        self._answer.close()
+        if self._connection is not None:
+            self._transport.give_back(self._connection, self._origin)
+            self._connection = None
+
+
+async def _ask(connection: Connection, written: bytes) -> None:
+    try:
+        connection.ask(written)
+        await connection.head()
+    except BaseException:
+        connection.abort()
+        raise
+
+
+def _written(request: httpx.Request, body: bytes) -> bytes:
+    """Return a request as it goes out."""
+    lines = request.headers.raw
+    head = b"".join([b"%b: %b\r\n" % line for line in lines])
+    if not head.count(b"\n") == head.count(b"\r") == len(lines) or b"\0" in head:
+        raise httpx.LocalProtocolError("a header holds a line break or a NUL")
+    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), _target(request), head, body)
+
+
+def _target(request: httpx.Request) -> bytes:
+    exact = request.extensions.get(EXACT_URL)
+    if exact is None:
+        return request.url.raw_path
+    url = _URL.fullmatch(exact)
+    if url is None:
+        raise httpx.LocalProtocolError("the URL cannot be requested")
+    target = (url["target"] or "/").partition("#")[0]
+    return (target if target.startswith("/") else f"/{target}").encode()
+
+
+def _origin(url: httpx.URL) -> Origin:
+    if url.scheme not in _DEFAULT_PORT or not url.host:
+        raise httpx.UnsupportedProtocol("the URL must begin with http:// or https://, and name a host")
+    port = _DEFAULT_PORT[url.scheme] if url.port is None else url.port
+    if not 1 <= port <= _HIGHEST_PORT:
+        raise httpx.LocalProtocolError(f"there is no port {port}")
+    return Origin(url.scheme == "https", url.raw_host.decode(), port)

@@ -1,4 +1,4 @@
-"""Connections to receivers: which sockets may be opened at all, and how many stay open."""
+"""aiohttp's connector as webhooks had it before decision 0028: to allowed addresses only, within bounds."""
 
 import asyncio
 import socket
@@ -11,22 +11,24 @@ from functools import partial
 from ipaddress import ip_address
 
 import aiohttp
+import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest, ConnectionKey
 from aiohttp.connector import AddrInfoType, Connection
+from aiohttp.http import HttpProcessingError, RawResponseMessage
+from aiohttp.streams import StreamReader
 from aiohttp.tracing import Trace
 
-from publisher.notify.wire.addresses import Lookup, Network, is_allowed_address
-from publisher.notify.wire.informational import FewInformational
+from benchmarks.transports.candidates import CONNECTIONS_IDLE, IDLE_PER_HOST, IDLE_S, LOOPBACK, Wanted
+from publisher.notify.wire.addresses import Lookup, Network, addresses_of, is_allowed_address
 
 # More than endpoints that answer slowly may have in flight: a look-up goes on when its request has ended.
 _RESOLVER_THREADS = 256
 _DNS_CACHE_S = 10
-# Shorter than the 5 s after which Node's server hangs up, so that we seldom write into a closing connection.
-_IDLE_S = 4
-_IDLE_PER_HOST = 2
-_IDLE_HOSTS = 1024
+# Before the real answer; RFC 9110, section 15.2, allows any number, and servers send one or two.
+_MOST_INFORMATIONAL = 16
+_SWITCHING_PROTOCOLS = 101
 
 
 class RefusedAddress(OSError):
@@ -49,6 +51,34 @@ class Way:
 way: ContextVar[Way] = ContextVar("way")
 
 
+class FewInformational(ResponseHandler):
+    """Reads answers, and hangs up on a receiver that sends informational ones without end.
+
+    aiohttp passes over any number of them, and does not let go of the event loop as long as there are more:
+    a single receiver would fill the memory, and keep all others waiting far beyond its own deadline.
+    """
+
+    _informational = 0
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        """Take in the head of an answer."""
+        code = data[0].code
+        if not 100 <= code <= 199 or code == _SWITCHING_PROTOCOLS:
+            self._informational = 0
+        elif self._informational < _MOST_INFORMATIONAL:
+            self._informational += 1
+        else:
+            self._hang_up()
+            return
+        super().feed_data(data, size)
+
+    def _hang_up(self) -> None:
+        if self.exception() is None:
+            self.set_exception(HttpProcessingError(code=400, message="Too many informational answers"))
+            if self.transport is not None:
+                self.transport.abort()
+
+
 class GuardedConnector(aiohttp.TCPConnector):
     """Connects to allowed addresses only, however the URL spelled them; keeps few connections idle."""
 
@@ -58,7 +88,7 @@ class GuardedConnector(aiohttp.TCPConnector):
         super().__init__(
             resolver=resolver,
             ttl_dns_cache=_DNS_CACHE_S,
-            keepalive_timeout=_IDLE_S,
+            keepalive_timeout=IDLE_S,
             limit=limit,
             ssl=tls,
             socket_factory=self._guarded_socket,
@@ -88,7 +118,7 @@ class GuardedConnector(aiohttp.TCPConnector):
 
     def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         """Take a connection back; the limit of aiohttp's own counts those in use only."""
-        enough = len(self._conns) >= _IDLE_HOSTS or len(self._conns.get(key, ())) >= _IDLE_PER_HOST
+        enough = len(self._conns) >= CONNECTIONS_IDLE or len(self._conns.get(key, ())) >= IDLE_PER_HOST
         super()._release(key, protocol, should_close=should_close or enough)
 
 
@@ -128,3 +158,22 @@ class GuardedResolver(AbstractResolver):
         if not found:
             raise OSError(f"{host} has no address")
         return found
+
+
+def session(wanted: Wanted, allowed: Sequence[Network]) -> aiohttp.ClientSession:
+    """Return a session as webhooks had it."""
+    tls = ssl.create_default_context(cafile=str(wanted.authority))
+    resolver = GuardedResolver(allowed, addresses_of)
+    return aiohttp.ClientSession(
+        connector=GuardedConnector(allowed, resolver, limit=wanted.connections, tls=tls),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+        auto_decompress=False,
+        trust_env=False,
+    )
+
+
+def plain_session() -> aiohttp.ClientSession:
+    """Return a session with the authorities that webhooks trust by default."""
+    resolver, tls = GuardedResolver(LOOPBACK, addresses_of), httpx.create_ssl_context()
+    return aiohttp.ClientSession(connector=GuardedConnector(LOOPBACK, resolver, limit=500, tls=tls))

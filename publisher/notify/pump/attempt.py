@@ -1,5 +1,6 @@
 """One try to deliver: send it, and judge what came of it."""
 
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -46,9 +47,12 @@ async def attempt(
 
 def _log(claimed: Claimed, answer: Answer) -> None:
     """Tell of an attempt: aloud only of failures, since thousands succeed every second."""
+    level = logging.DEBUG if answer.succeeded else logging.INFO
+    if not log.is_enabled_for(level):
+        return
     traceparent = claimed.sending.traceparent
-    tell = log.debug if answer.succeeded else log.info
-    tell(
+    log.log(
+        level,
         "delivery.attempted",
         delivery_id=str(claimed.id),
         event_id=str(claimed.message_id),

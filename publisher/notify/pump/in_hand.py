@@ -37,6 +37,7 @@ class InHand:
         self._rates = Rates()
         self._circuits = Circuits()
         self._silent: Counter[UUID] = Counter()
+        self._heard: Counter[UUID] = Counter()
         self._backlogs = Backlogs()
         self._sweep = Sweep()
         self._claimed: dict[UUID, Claimed] = {}
@@ -63,7 +64,13 @@ class InHand:
         return min(by_rate, _SWEEP_PAUSE_S) if self._sweep.is_under_way else by_rate
 
     def room(self, shards: Collection[int], *, without_slow: bool = False) -> Room:
-        """Return what may be claimed of shards now: a copy, to be read in another thread."""
+        """Return what may be claimed of shards now: a copy, to be read in another thread.
+
+        The look before this one has ended.
+        """
+        # A look that was under way when it was recorded has told what it brought.
+        self._silent -= self._heard
+        self._heard.clear()
         room = self._flights.room(self._claimed)
         slow = room.slow if without_slow else ()
         tokens = self._rates.tokens()
@@ -93,8 +100,10 @@ class InHand:
             one.shard for one in self._claimed.values() if self._flights.is_slow(one.endpoint_id)
         )
 
-    def learn(self, found: Claim, room: Room) -> None:
-        """Note what a look has told of endpoints and shards, and begin what it brought.
+    def learn(self, found: Claim, room: Room) -> Sequence[Claimed]:
+        """Note what a look has told of endpoints and shards, and begin what it brought; return that.
+
+        Left out is who asked for silence while the look was under way.
 
         Args:
             room: what the look was given.
@@ -105,8 +114,10 @@ class InHand:
         self._backlogs.looked(looked.endpoints, found=looked.found, served=served, waits=looked.waits)
         self._backlogs.add(found.backlogged)
         self._sweep.walked(room.stretches, reached=found.seen.reached, cut=found.seen.cut)
-        for one in found.deliveries:
+        begun = [one for one in found.deliveries if not self.is_silent(one.endpoint_id)]
+        for one in begun:
             self._take_off(one)
+        return begun
 
     def tidy(self) -> None:
         """Let go of what is old."""
@@ -152,7 +163,7 @@ class InHand:
         for one in reports:
             del self._claimed[one.claimed.id]
             if _silences(one):
-                self._silent[one.claimed.endpoint_id] -= 1
+                self._heard[one.claimed.endpoint_id] += 1
 
 
 def _silences(report: Report) -> bool:

@@ -44,8 +44,8 @@ log = structlog.get_logger("publisher.pump")
 class Pump:
     """Sends webhooks until it is told to stop.
 
-    The database is asked in a thread of its own and one question at a time, so the loop never waits for it,
-    and what is known here never changes between a question and its answer. Nothing is sent inside a
+    The database is asked in two threads, so the loop never waits for it: in one what is ours and what is due,
+    in the other what came of it is recorded, each one question at a time. Nothing is sent inside a
     transaction, and nothing without a lease that still holds.
     """
 
@@ -68,7 +68,7 @@ class Pump:
             observer: hears of every attempt; what it raises disturbs none.
         """
         self.id = new_id()
-        self._record = Asking(sessions)
+        self._looking, self._recording = Asking(sessions), Asking(sessions)
         self._client = client
         self._box = box
         self._drain_s = drain_s
@@ -105,7 +105,8 @@ class Pump:
             # Without a database the leases simply run out.
             await unhindered(self._leave, pause_s=0)
         finally:
-            self._record.end()
+            self._looking.end()
+            self._recording.end()
 
     async def _keep(self, step: Callable[[], Awaitable[None]], *, every_s: float) -> None:
         while True:
@@ -115,11 +116,11 @@ class Pump:
             await asyncio.sleep(max(0.0, started + every_s - time.monotonic()))
 
     async def _beat(self) -> None:
-        async with self._record.turn:
+        async with self._looking.turn:
             started, in_hand = time.monotonic(), self._in_hand
             flying, busy = in_hand.flying, in_hand.shards
             before = self._holdings.leases.keys()
-            self._holdings = await self._record.ask(
+            self._holdings = await self._looking.ask(
                 partial(beat, me=self.id, in_flight=flying, busy=busy, started=started, before=self._holdings)
             )
         gained = self._holdings.leases.keys() - before
@@ -144,7 +145,7 @@ class Pump:
                     await self._woken.wait()
 
     async def _claim(self, group: asyncio.TaskGroup) -> int:
-        async with self._record.turn:
+        async with self._looking.turn:
             now = time.monotonic()
             # A shard that is to go, and cannot as long as somebody hangs, is sent from meanwhile: not to
             # whoever might hang, too, so that it goes as soon as it can.
@@ -156,18 +157,17 @@ class Pump:
                 # Full of work: there may be more, as soon as something ends.
                 self._more = bool(leases) and not room.slots
                 return 0
-            found = await self._record.ask(
+            found = await self._looking.ask(
                 lambda session: claim(session, leases, room, box=self._box, now=datetime.now(UTC))
             )
             self._more = found.more
-            self._in_hand.learn(found, room)
-            for one in found.deliveries:
+            for one in self._in_hand.learn(found, room):
                 sending = group.create_task(self._send(one))
                 self._sending.add(sending)
                 sending.add_done_callback(self._sending.discard)
             # One slice a look: meanwhile no lease is renewed.
             for endpoint_id in list(found.ended)[:1]:
-                await self._record.ask(partial(stop_waiting, endpoint_id=endpoint_id))
+                await self._looking.ask(partial(stop_waiting, endpoint_id=endpoint_id))
         return len(found.deliveries)
 
     async def _send(self, claimed: Claimed) -> None:
@@ -205,11 +205,11 @@ class Pump:
                 await unhindered(self._flush)
 
     async def _flush(self) -> None:
-        async with self._record.turn:
+        async with self._recording.turn:
             reports = with_few_to_settle(self._in_hand.reports[:_FLUSH_MOST], most=_SETTLED_MOST)
             for report in to_settle(reports):
-                await self._record.ask(partial(settle, report=report))
-            recorded = await self._record.ask(lambda session: flush(session, reports))
+                await self._recording.ask(partial(settle, report=report))
+            recorded = await self._recording.ask(lambda session: flush(session, reports))
             self._in_hand.forget(reports)
             self._observer.recorded(recorded, not_ours=len(reports) - len(recorded))
         if any(one.claimed.fifo for one in reports):
@@ -240,8 +240,8 @@ class Pump:
         flushing.cancel()
 
     async def _leave(self) -> None:
-        async with self._record.turn:
+        async with self._looking.turn:
             busy, started = self._in_hand.shards, time.monotonic()
-            self._holdings = await self._record.ask(
+            self._holdings = await self._looking.ask(
                 partial(leave, me=self.id, busy=busy, started=started, before=self._holdings)
             )

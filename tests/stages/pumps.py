@@ -15,7 +15,7 @@ from publisher.database import Sessions
 from publisher.notify.pump.observer import Observer
 from publisher.notify.pump.pump import SLOTS, Pump
 from publisher.notify.secrets.box import SecretBox
-from publisher.notify.wire.addresses import Network
+from publisher.notify.wire.addresses import Lookup, Network, addresses_of
 from publisher.notify.wire.client import WebhookClient
 from publisher.schema import EndpointRow, ShardLeaseRow
 from tests.stages.subscribers import leases_end
@@ -36,6 +36,7 @@ class RunningPump:
         slots: int = SLOTS,
         observer: Observer | None = None,
         allowed: Sequence[Network] = _LOOPBACK,
+        lookup: Lookup = addresses_of,
     ) -> None:
         self._sessions = sessions
         self._box = box
@@ -43,6 +44,7 @@ class RunningPump:
         self._slots = slots
         self._observer = observer
         self._allowed = allowed
+        self._lookup = lookup
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._main, name="pump")
 
@@ -74,7 +76,7 @@ class RunningPump:
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        client = WebhookClient(allowed=self._allowed)
+        client = WebhookClient(allowed=self._allowed, lookup=self._lookup)
         pump = Pump(
             self._sessions,
             client,

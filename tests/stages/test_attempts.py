@@ -20,6 +20,7 @@ from publisher.notify.fan_out.stage import prepare, store_deliveries
 from publisher.notify.history.deliveries import Attempt, newest_deliveries
 from publisher.notify.outcome import DeliveryState, ErrorKind
 from publisher.notify.secrets.box import show_secret
+from publisher.notify.wire.addresses import addresses_of
 from tests.receivers import Received, Receivers, Reply
 from tests.stages.articles import ARCHIVE, run
 from tests.stages.pumps import RunningPump
@@ -168,13 +169,33 @@ def test_who_asks_for_silence_and_hangs_up_gets_it(subscribers: Subscribers) -> 
     assert paused_until > datetime.now(UTC) + timedelta(minutes=5)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "0x7f000001", "[::ffff:127.0.0.1]"])
+PRIVATE = [
+    "127.0.0.1",
+    "localhost",
+    "127.1",
+    "0x7f000001",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[64:ff9b::7f00:1]",
+    "[2002:7f00:1::]",
+    "169.254.169.254",
+    "[fd00::1]",
+    "mixed.example",
+]
+
+
+def lookup(name: str) -> list[str]:
+    """Resolve names as the system does, but for one that has a bad record beside a good one."""
+    return ["93.184.216.34", "127.0.0.1"] if name == "mixed.example" else list(addresses_of(name))
+
+
+@pytest.mark.parametrize("host", PRIVATE)
 def test_where_webhooks_may_not_go_is_asked_at_create_test_and_send_alike(
     subscribers: Subscribers, receivers: Receivers, host: str
 ) -> None:
     url = f"http://{host}:{receivers.port}/"
     with pytest.raises(InvalidInput, match=r"^url: "):
-        Reach(allow_http=True).check(url)
+        Reach(allow_http=True, lookup=lookup).check(url)
     # It came to be stored all the same: by an earlier setting, or a name that led elsewhere then.
     told, tested = subscribers.subscribe(), subscribers.subscribe()
     with subscribers.sessions.begin() as session:
@@ -185,7 +206,7 @@ def test_where_webhooks_may_not_go_is_asked_at_create_test_and_send_alike(
         run(session, "fan_out", partial(load_happened, archive=ARCHIVE), prepare, store_deliveries)
     subscribers.tell(told)
 
-    with RunningPump(subscribers.sessions, BOX, allowed=()):
+    with RunningPump(subscribers.sessions, BOX, allowed=(), lookup=lookup):
         eventually(lambda: len(subscribers.attempts()) == 2)
 
     assert {one.error for one in subscribers.attempts()} <= {ErrorKind.REFUSED_ADDRESS, ErrorKind.BAD_URL}

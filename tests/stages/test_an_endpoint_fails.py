@@ -14,7 +14,7 @@ from publisher.notify.fan_out.message import message_name
 from publisher.notify.memory.circuits import LEAST_REQUESTS, UNANSWERED
 from publisher.notify.outcome import DeliveryState
 from publisher.schema import DeliveryRow, EndpointRow, EventRow
-from tests.receivers import Reply
+from tests.receivers import Received, Reply
 from tests.stages.listening import Listening, Making
 from tests.stages.pumps import RunningPump
 from tests.stages.subscribers import BOX
@@ -62,8 +62,9 @@ def test_a_circuit_opens_and_no_attempt_of_what_waits_is_used_up(subscribers: Ma
         some.tell(other)
         eventually(lambda: some.receivers.received("/other"))
 
-    attempts = [one for one in some.attempts() if one.endpoint_id == reader]
-    assert len(attempts) == UNANSWERED
+    tried = sorted(one.attempts for one in some.deliveries() if one.endpoint_id == reader)
+    assert tried == [0] * 10 + [1] * UNANSWERED
+    assert len([one for one in some.attempts() if one.endpoint_id == reader]) == UNANSWERED
     endpoint = some.endpoint(reader)
     assert endpoint.broken_until is not None
     assert endpoint.enabled
@@ -284,14 +285,22 @@ def test_a_receiver_that_declines_messages_is_not_broken(subscribers: Making) ->
 
 
 def test_a_receiver_may_end_the_attempts_of_one_message_only(subscribers: Making) -> None:
-    some = subscribers(lambda _: Reply(status=422, headers={"webhook-delivery": "abort-message"}))
-    reader = some.subscribe()
+    def answering(one: Received) -> Reply:
+        ends = one.path == "/reader" and one.headers["webhook-id"] == aborted
+        return Reply(status=422, headers={"webhook-delivery": "abort-message"} if ends else {})
+
+    some = subscribers(answering)
+    reader, other = some.subscribe("/reader"), some.subscribe("/other", host=2)
+    aborted = message_name(some.tell(reader, other))
     some.tell(reader)
     with RunningPump(some.sessions, BOX):
-        eventually(lambda: some.all_are(FAILED))
+        eventually(lambda: len(some.attempts()) == 3)
+        assert some.states() == {FAILED: 1, PENDING: 2}
+
         some.receivers.answer(lambda _: Reply())
+        some.due_in(0)
         some.tell(reader)
-        eventually(lambda: some.states() == {FAILED: 1, SUCCEEDED: 1})
+        eventually(lambda: some.states() == {FAILED: 1, SUCCEEDED: 3})
 
     assert some.endpoint(reader).enabled
     with some.sessions() as session:

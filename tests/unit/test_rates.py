@@ -39,6 +39,19 @@ def test_a_minute_brings_no_more_than_the_rate_and_one_burst(rates: Rates, clock
     assert sent == pytest.approx(60 * 5, abs=5)
 
 
+def test_a_minute_brings_no_more_across_four_senders_that_follow_each_other(clock: Clock) -> None:
+    endpoint, sent = new_id(), 0
+    for quarter in range(4):
+        rates, since = Rates(clock=clock), quarter * 15.0
+        for tenth in range(150):
+            clock.now = since + tenth / 10
+            while rates.tokens().get(endpoint, tokens_since(since, 5.0, at=clock.now)) >= 1:
+                rates.take(endpoint, 5.0, since=since)
+                sent += 1
+
+    assert 280 <= sent <= 300
+
+
 def test_it_is_known_when_the_next_request_may_begin(rates: Rates, clock: Clock) -> None:
     endpoint = new_id()
     rates.take(endpoint, 2.0, since=-100.0)

@@ -16,6 +16,7 @@ from publisher.ingest.record import record
 from publisher.ingest.submission import Submission
 from publisher.outbox.lease import Parcel, lease_due
 from publisher.schema import EventTaskRow
+from tests.pipeline.deliveries import recorded, sent
 from tests.pipeline.own_servers import OwnRedis
 from tests.pipeline.sends import counting_sends
 from tests.pipeline.system import DOMAIN, System
@@ -24,6 +25,7 @@ from tests.receivers import Receivers
 from tests.waiting import eventually
 
 BEGINS_BEFORE_ITS_END = timedelta(seconds=1.5)
+ARTICLES, ENDPOINTS = 200, 100
 # The relay looks once a second.
 LOOKS_WITHIN = timedelta(seconds=1.2)
 
@@ -78,17 +80,28 @@ def test_what_runs_is_not_sent_again(own_redis: OwnRedis, system: System) -> Non
     assert system.statuses() == {article: "published"}
 
 
-def test_a_redis_that_is_emptied_again_and_again_costs_time_only(system: System) -> None:
-    system.start("relay")
-    system.start("worker", "--concurrency", "1")
-    for number in range(60):
-        system.submit(number)
-        if number % 10 == 0:
-            system.redis.flushall()
-    system.wait_until_done(within_s=25)
+def test_of_twenty_thousand_deliveries_none_is_lost_when_redis_is_emptied_and_killed_meanwhile(
+    own_redis: OwnRedis, system: System
+) -> None:
+    with Receivers() as receivers:
+        for number in range(ENDPOINTS):
+            system.subscribe(receivers.url(f"/{number}", host=number + 1))
+        system.submit_together(ARTICLES)
+        processes = [system.start(name) for name in ("relay", "sender")]
+        processes.append(system.start("worker", "--concurrency", "1"))
+        eventually(lambda: system.steps("fan_out") >= ARTICLES // 4, within_s=40)
 
-    assert set(system.statuses().values()) == {"published"}
-    assert system.events(EventType.ARTICLE_PUBLISHED) == 60
+        system.redis.flushall()
+        eventually(lambda: system.steps("fan_out") >= ARTICLES // 2, within_s=40)
+        with own_redis.away():
+            pass
+        assert system.owed() > 0
+        assert receivers.count < ARTICLES * ENDPOINTS
+        eventually(lambda: system.deliveries("succeeded") == ARTICLES * ENDPOINTS, within_s=60)
+
+        assert all(one.running for one in processes)
+        assert set(sent(receivers).values()) == {1}
+        assert sent(receivers) == recorded(system)
 
 
 def test_a_redis_that_was_killed_comes_back_empty(own_redis: OwnRedis, system: System) -> None:

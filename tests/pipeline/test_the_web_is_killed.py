@@ -13,11 +13,14 @@ import httpx
 import pytest
 
 from publisher.access import create_key
+from tests.pipeline.deliveries import sent
 from tests.pipeline.effects import assert_seen_once
 from tests.pipeline.harmed import Harm, Point, Victim
-from tests.pipeline.system import System
+from tests.pipeline.system import STARTS_WITHIN_S, System
 from tests.receivers import Receivers
+from tests.waiting import eventually
 
+ENDPOINTS = 20
 ARTICLE = {"url": "https://news.example/cau-moi", "title": "Thông xe cầu mới", "content_text": "Sáng nay."}
 
 
@@ -25,14 +28,19 @@ def test_an_article_whose_client_saw_no_answer_is_published_once(system: System,
     key = _key(system)
     harm = Harm(point=Point.BEFORE_ANSWERING, signal=SIGKILL, victim=Victim.ITSELF, note=tmp_path / "harm")
     with Receivers() as receivers:
-        system.subscribe(receivers.url())
+        for number in range(ENDPOINTS):
+            system.subscribe(receivers.url(f"/{number}", host=number + 1))
         for process in ("relay", "sender"):
             system.start(process)
         system.start("worker", "--concurrency", "1")
+        # The others work: what comes now has to wait for none of them.
+        before = system.submit(1)
+        eventually(lambda: receivers.count == ENDPOINTS, within_s=STARTS_WITHIN_S)
 
         with system.start_web(harm) as client, pytest.raises(httpx.TransportError):
             _post(client, key)
-        (article,) = system.statuses()
+        eventually(lambda: receivers.count == 2 * ENDPOINTS, within_s=5)
+        (article,) = system.statuses().keys() - {before}
         system.wait_until_done()
         with system.start_web() as client:
             again, unkeyed = _post(client, key), _post(client, key, idempotency_key=None)
@@ -42,8 +50,9 @@ def test_an_article_whose_client_saw_no_answer_is_published_once(system: System,
         assert UUID(again.json()["id"]) == article
         assert (unkeyed.status_code, unkeyed.json()["outcome"]) == (200, "unchanged")
         assert (unkeyed.json()["id"], unkeyed.json()["sequence"]) == (str(article), 1)
-        assert_seen_once(system, [article], endpoints=1)
-        assert len(receivers.received()) == 1
+        assert_seen_once(system, [before, article], endpoints=ENDPOINTS)
+        assert set(sent(receivers).values()) == {1}
+        assert receivers.count == 2 * ENDPOINTS
 
 
 def _key(system: System) -> str:

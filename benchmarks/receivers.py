@@ -2,7 +2,8 @@
 
 `python -m benchmarks.receivers DESCRIPTOR DESCRIPTOR[=CERTIFICATE]…` serves on listening sockets that it
 inherits. On the first one, `GET /` tells what came in on the others, and `GET /?after_ms=N` begins to count
-anew and to answer N ms late. On the others, all that comes is counted and answered 204.
+anew and to answer N ms late; with `&then=close` no connection is used again. On the others, all that comes is
+counted and answered 204.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ import uvloop
 from benchmarks.stand import CannotMeasure, System
 
 _NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
+_NO_CONTENT_EVER = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
 _ANSWERS_WITHIN_S = 30
 _LENGTH = b"\r\ncontent-length:"
 Answering = Callable[[bytes, bytes], tuple[bytes, float]]
@@ -73,9 +75,9 @@ class Receivers:
         port = self._ports[host % len(self._ports)]
         return f"{self._scheme}://{address_of(host)}:{port}/webhook"
 
-    def begin(self, *, after_ms: int) -> None:
-        """Count anew; answer so late from now on."""
-        self._ask({"after_ms": str(after_ms)})
+    def begin(self, *, after_ms: int, hang_up: bool = False) -> None:
+        """Count anew; answer so late from now on, and hang up after each answer or not."""
+        self._ask({"after_ms": str(after_ms), "then": "close" if hang_up else "stay"})
 
     def tally(self) -> Tally:
         """Return what came in since."""
@@ -126,6 +128,7 @@ class Connection(asyncio.Protocol):
 class _Counter:
     def __init__(self) -> None:
         self._after_s = self._first_at = self._last_at = 0.0
+        self._answer = _NO_CONTENT
         self._count = self._connections = 0
 
     def opened(self) -> None:
@@ -135,13 +138,14 @@ class _Counter:
         self._last_at = time.monotonic()
         self._first_at = self._first_at or self._last_at
         self._count += 1
-        return _NO_CONTENT, self._after_s
+        return self._answer, self._after_s
 
     def tell(self, request: bytes, _: bytes) -> tuple[bytes, float]:
         wanted = parse_qs(urlsplit(request.split(b" ")[1].decode()).query)
         if "after_ms" in wanted:
             self._begin()
             self._after_s = int(wanted["after_ms"][0]) / 1000
+            self._answer = _NO_CONTENT_EVER if wanted.get("then") == ["close"] else _NO_CONTENT
         body = json.dumps(asdict(self._tally())).encode()
         return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body), 0.0
 

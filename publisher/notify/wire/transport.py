@@ -50,7 +50,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             httpx.ConnectError: when no connection came about: `RefusedAddress`, `NameNotFound`, `TlsFailed`.
             httpx.ReadError, httpx.RemoteProtocolError: as of `Connection.head`.
         """
-        written, origin = _written(request, await request.aread()), _origin(request.url)
+        written, origin = _written(request, await _body(request)), _origin(request.url)
         connection = await self._asked(origin, written, request.extensions.get(WAY) or Way())
         body = _Body(self, connection, origin)
         return httpx.Response(connection.status or 0, headers=connection.headers, stream=body)
@@ -116,6 +116,11 @@ async def _ask(connection: Connection, written: bytes) -> None:
     except BaseException:
         connection.abort()
         raise
+
+
+async def _body(request: httpx.Request) -> bytes:
+    # What is there as a whole is not read in steps.
+    return b"".join(request.stream) if isinstance(request.stream, httpx.ByteStream) else await request.aread()
 
 
 def _written(request: httpx.Request, body: bytes) -> bytes:

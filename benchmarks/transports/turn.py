@@ -22,7 +22,7 @@ import uvloop
 from benchmarks.transports.candidates import Candidate, Wanted, candidate, request
 from benchmarks.transports.receiver import use_processor
 from publisher.notify.signature import sign
-from publisher.notify.wire.connection import MAX_BODY_BYTES
+from publisher.notify.wire.bounds import MAX_BODY_BYTES
 
 _DEADLINE_S = 15
 _SECRET = bytes(range(24))

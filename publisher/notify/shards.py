@@ -170,7 +170,8 @@ def standing(session: Session, tokens: Mapping[int, int]) -> frozenset[int]:
         # Both: a sender that slept must not lock what another one holds by now.
         .where(tuple_(ShardLeaseRow.shard, ShardLeaseRow.token).in_(list(tokens.items())))
         .order_by(ShardLeaseRow.shard)
-        .with_for_update(read=True)
+        # What keeps others from taking over, and us not from renewing meanwhile.
+        .with_for_update(read=True, key_share=True)
     )
     return frozenset(row.shard for row in rows)
 
@@ -208,7 +209,8 @@ def _leases(tokens: Mapping[int, int], started: float, before: Holdings) -> dict
 
 def _renew(session: Session, me: UUID, shards: Collection[int]) -> dict[int, int]:
     mine = ShardLeaseRow.shard.in_(shards) & (ShardLeaseRow.holder == me)
-    return _set(session, select(ShardLeaseRow.shard).where(mine), {"until": func.now() + LEASE})
+    chosen = select(ShardLeaseRow.shard).where(mine)
+    return _set(session, chosen, {"until": func.now() + LEASE}, takes_over=False)
 
 
 def _give_back(session: Session, me: UUID, shards: Collection[int]) -> None:
@@ -224,10 +226,23 @@ def _take(session: Session, me: UUID, count: int) -> dict[int, int]:
 
 
 def _set(
-    session: Session, chosen: Select[int], values: Mapping[str, Any], *, skip_locked: bool = False
+    session: Session,
+    chosen: Select[int],
+    values: Mapping[str, Any],
+    *,
+    takes_over: bool = True,
+    skip_locked: bool = False,
 ) -> dict[int, int]:
-    """Change leases that are locked in their order first; return their tokens."""
-    locked = chosen.order_by(ShardLeaseRow.shard).with_for_update(skip_locked=skip_locked).cte("locked")
+    """Change leases that are locked in their order first; return their tokens.
+
+    Args:
+        takes_over: who owns them changes, so whoever flushes is waited for, or skipped.
+    """
+    locked = (
+        chosen.order_by(ShardLeaseRow.shard)
+        .with_for_update(key_share=not takes_over, skip_locked=skip_locked)
+        .cte("locked")
+    )
     rows = session.execute(
         update(ShardLeaseRow)
         .where(ShardLeaseRow.shard.in_(select(locked.c.shard)))

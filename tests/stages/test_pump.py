@@ -28,6 +28,7 @@ from publisher.notify.pump.observer import Observer
 from publisher.notify.recording.report import Report
 from publisher.notify.secrets.box import show_secret
 from publisher.schema import (
+    DeliveryRow,
     EndpointRow,
     SenderRow,
     ShardLeaseRow,
@@ -40,6 +41,7 @@ from tests.waiting import eventually
 
 PENDING, SUCCEEDED, FAILED = DeliveryState.PENDING, DeliveryState.SUCCEEDED, DeliveryState.FAILED
 HELD, CANCELLED = DeliveryState.HELD, DeliveryState.CANCELLED
+_SOON = timedelta(seconds=0.5)
 
 
 def verified(received: Received, secret: bytes) -> object:
@@ -259,6 +261,21 @@ def test_a_second_pump_that_starts_in_the_middle_repeats_nothing(subscribers: Ma
             eventually(lambda: some.all_are(SUCCEEDED), within_s=30)
 
     assert len(some.receivers.received()) == 1_500
+
+
+def test_what_waits_to_be_recorded_keeps_nobody_waiting(subscribers: Making) -> None:
+    some = subscribers()
+    slow, others = some.subscribe("/slow"), [some.subscribe("/quick", host=number) for number in range(2, 12)]
+    with RunningPump(some.sessions, BOX), some.sessions.begin() as holder:
+        delivery = DeliveryRow.message_id == some.tell(slow, next_attempt_at=datetime.now(UTC) + _SOON)
+        holder.execute(select(DeliveryRow.id).where(delivery).with_for_update())
+        eventually(lambda: some.receivers.received("/slow"))
+
+        for number, other in enumerate(others, start=1):
+            some.tell(other)
+            # Longer than a beat in all, shorter than a lock is waited for.
+            eventually(lambda so_far=number: len(some.receivers.received("/quick")) == so_far, within_s=3)  # type: ignore[misc]
+            time.sleep(0.15)
 
 
 def has_heard_of(sessions: Sessions, newcomer: UUID) -> None:

@@ -26,7 +26,8 @@ from cryptography.x509.oid import NameOID
 from publisher.notify.endpoints.destination import check_name
 from publisher.notify.outcome import Answer, ErrorKind
 from publisher.notify.sending import Request
-from publisher.notify.wire.client import MAX_BODY_BYTES, WebhookClient
+from publisher.notify.wire.bounds import MAX_BODY_BYTES
+from publisher.notify.wire.client import WebhookClient
 from publisher.notify.wire.response_headers import MAX_HEADERS_BYTES
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))

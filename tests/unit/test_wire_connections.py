@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from publisher.notify.outcome import Answer, ErrorKind
-from publisher.notify.wire.connection import MAX_BODY_BYTES
+from publisher.notify.wire.bounds import MAX_BODY_BYTES
 from tests.unit.test_notify_client import (
     OK,
     Behaviour,
@@ -166,6 +166,7 @@ def test_a_line_break_after_an_answer_does_no_harm() -> None:
         (b"HTTP/1.1 304 Not Modified\r\n\r\nbody", 2),
         (HEAD + b"content-length: 1\r\n\r\nok", 2),
         (b"HTTP/1.1 101 Switching\r\n\r\n", 2),
+        (b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n", 2),
     ],
 )
 @on_both_loops

@@ -7,8 +7,9 @@ import pytest
 
 from publisher.notify.outcome import Answer, ErrorKind
 from publisher.notify.sending import Request
-from tests.unit.test_notify_client import Reader, Writer, client
-from tests.unit.wire import LoopFactory, eventually, on_both_loops, open_sockets, run
+from publisher.notify.wire.bounds import LONG_BYTES, MOST_INFORMATIONAL
+from tests.unit.test_notify_client import OK, Reader, Receiver, Writer, answering, client, receiver
+from tests.unit.wire import LoopFactory, eventually, on_both_loops, open_sockets, run, send
 
 HEAD = b"HTTP/1.1 413 Content Too Large\r\n"
 FRAMED = HEAD + b"content-length: 2\r\n\r\nok"
@@ -102,3 +103,27 @@ def test_who_never_reads_is_left_at_the_deadline(loop: LoopFactory) -> None:
 
     assert (answer.status, answer.error) == (None, ErrorKind.TIMEOUT)
     assert 950 < answer.duration_ms < 1_500
+
+
+@pytest.mark.parametrize(("body_bytes", "opened"), [(LONG_BYTES // 2, 1), (LONG_BYTES, 2)])
+def test_after_a_long_request_a_connection_is_not_used_again(body_bytes: int, opened: int) -> None:
+    async def scenario() -> Receiver:
+        async with receiver(answering(OK)) as it, client() as made:
+            for _ in range(2):
+                request = Request(url=it.url(), headers={}, body=b"x" * body_bytes)
+                assert (await made.send(request, deadline_s=8)).succeeded
+            return it
+
+    assert run(scenario()).opened == opened
+
+
+def test_early_hints_count_anew_with_every_request() -> None:
+    hinted = answering(b"HTTP/1.1 103 Early Hints\r\n\r\n" + OK)
+
+    async def scenario() -> Receiver:
+        async with receiver(hinted) as it, client() as made:
+            for _ in range(MOST_INFORMATIONAL + 1):
+                assert (await send(it.url(), by=made)).succeeded
+            return it
+
+    assert run(scenario()).opened == 1

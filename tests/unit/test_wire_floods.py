@@ -6,7 +6,7 @@ import time
 import pytest
 
 from publisher.notify.outcome import Answer, ErrorKind
-from publisher.notify.wire.connection import LENIENT_BYTES
+from publisher.notify.wire.bounds import LENIENT_BYTES
 from tests.unit.test_notify_client import FLOODS, answering, client, flooding, receiver
 from tests.unit.wire import LoopFactory, on_both_loops, run, send
 
@@ -97,3 +97,14 @@ def test_more_lines_after_a_body_than_in_a_head_end_the_answer() -> None:
     answer = run(scenario())
 
     assert (answer.status, answer.error, answer.body) == (200, ErrorKind.PROTOCOL, b"ok")
+
+
+def test_an_answer_that_is_long_without_head_or_body_ends_at_a_megabyte() -> None:
+    async def scenario(url: str) -> Answer:
+        async with client() as made:
+            return await send(url, by=made)
+
+    with flooding(*FLOODS["an extension of a chunk"]) as url:
+        answer = run(scenario(url))
+
+    assert (answer.status, answer.error) == (200, ErrorKind.PROTOCOL)

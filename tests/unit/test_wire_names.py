@@ -117,16 +117,34 @@ def test_who_leaves_does_not_end_the_look_up_of_others(loop: LoopFactory, fails:
 def test_a_look_up_that_everybody_left_may_fail(loop: LoopFactory) -> None:
     resolver = Resolver(fails=True)
     resolver.go.clear()
-    known = Names(LOOPBACK, resolver)
 
     async def scenario() -> None:
+        known = Names(LOOPBACK, resolver)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await known.addresses("a.example")
         resolver.go.set()
         await asyncio.sleep(0.05)
+        known.close()
 
-    run(scenario(), loop=loop)
+    run(scenario(), loop=loop)  # which looks for errors that nobody heard of
+
+
+def test_who_is_asked_for_again_keeps_nobody_known(
+    resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "KNOWN_S", 0.02)
+    known = Names(LOOPBACK, resolver)
+
+    async def scenario() -> None:
+        for number in range(10):
+            await known.addresses("again.example")
+            await known.addresses(f"{number}.example")
+            await asyncio.sleep(0.03)
+
+    run(scenario())
+
+    assert len(known._known) <= 3
     known.close()
 
 

@@ -21,15 +21,9 @@ Result = TypeVar("Result")
 
 
 class Asking:
-    """The database, as a loop sees it that never waits for it.
-
-    Attributes:
-        turn: held by who asks, and until the answer is put to use: what is known in the loop does not change
-            between a question and its answer.
-    """
+    """The database, as a loop sees it that never waits for it: a thread, and one question at a time."""
 
     def __init__(self, sessions: Sessions) -> None:
-        self.turn = asyncio.Lock()
         self._sessions = sessions
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pump-database")
 

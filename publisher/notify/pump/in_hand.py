@@ -66,18 +66,16 @@ class InHand:
     def room(self, shards: Collection[int], *, without_slow: bool = False) -> Room:
         """Return what may be claimed of shards now: a copy, to be read in another thread.
 
-        The look before this one has ended.
+        It begins a look; the one before must have ended, and `learn` heard what it brought.
         """
-        # A look that was under way when it was recorded has told what it brought.
-        self._silent -= self._heard
-        self._heard.clear()
+        self._let_speak()
         room = self._flights.room(self._claimed)
         slow = room.slow if without_slow else ()
         tokens = self._rates.tokens()
         empty = [endpoint for endpoint, count in tokens.items() if count < 1]
         return replace(
             room,
-            full=[*room.full, *slow, *empty, *+self._silent, *self._backlogs.resting],
+            full=[*room.full, *slow, *empty, *self._silent, *self._backlogs.resting],
             backlogged=self._backlogs.all,
             tokens=tokens,
             stretches=self._sweep.stretches(shards),
@@ -110,11 +108,11 @@ class InHand:
         """
         self._flights.refuse(found.full)
         looked = found.looked
-        served = {one.endpoint_id for one in found.deliveries}
+        begun = [one for one in found.deliveries if not self.is_silent(one.endpoint_id)]
+        served = {one.endpoint_id for one in begun}
         self._backlogs.looked(looked.endpoints, found=looked.found, served=served, waits=looked.waits)
         self._backlogs.add(found.backlogged)
         self._sweep.walked(room.stretches, reached=found.seen.reached, cut=found.seen.cut)
-        begun = [one for one in found.deliveries if not self.is_silent(one.endpoint_id)]
         for one in begun:
             self._take_off(one)
         return begun
@@ -122,7 +120,11 @@ class InHand:
     def tidy(self) -> None:
         """Let go of what is old."""
         self._circuits.forget_old()
-        self._silent = +self._silent
+
+    def _let_speak(self) -> None:
+        # A look that begins now is told by the record; one that was under way did not see it there.
+        self._silent -= self._heard
+        self._heard.clear()
 
     def _take_off(self, claimed: Claimed) -> None:
         self._claimed[claimed.id] = claimed

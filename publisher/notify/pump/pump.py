@@ -33,7 +33,7 @@ DRAIN_S = 20.0
 
 _IDLE_PAUSE_S, _BUSY_PAUSE_S, _STAY_BUSY_S = 0.25, 0.01, 0.05
 _FLUSH_ROWS, _FLUSH_MOST, _FLUSH_S = 250, 1_000, 0.2
-# Each in a transaction of its own, while the leases are not renewed.
+# Each in a transaction of its own, while nothing is recorded.
 _SETTLED_MOST = 20
 _MOST_REPORTS = 5_000
 _LEAVE_S = 0.25
@@ -69,6 +69,8 @@ class Pump:
         """
         self.id = new_id()
         self._looking, self._recording = Asking(sessions), Asking(sessions)
+        # Claims and beats take turns: what one was told of leases holds until its answer is put to use.
+        self._turn = asyncio.Lock()
         self._client = client
         self._box = box
         self._drain_s = drain_s
@@ -116,7 +118,7 @@ class Pump:
             await asyncio.sleep(max(0.0, started + every_s - time.monotonic()))
 
     async def _beat(self) -> None:
-        async with self._looking.turn:
+        async with self._turn:
             started, in_hand = time.monotonic(), self._in_hand
             flying, busy = in_hand.flying, in_hand.shards
             before = self._holdings.leases.keys()
@@ -145,7 +147,7 @@ class Pump:
                     await self._woken.wait()
 
     async def _claim(self, group: asyncio.TaskGroup) -> int:
-        async with self._looking.turn:
+        async with self._turn:
             now = time.monotonic()
             # A shard that is to go, and cannot as long as somebody hangs, is sent from meanwhile: not to
             # whoever might hang, too, so that it goes as soon as it can.
@@ -161,14 +163,15 @@ class Pump:
                 lambda session: claim(session, leases, room, box=self._box, now=datetime.now(UTC))
             )
             self._more = found.more
-            for one in self._in_hand.learn(found, room):
+            begun = self._in_hand.learn(found, room)
+            for one in begun:
                 sending = group.create_task(self._send(one))
                 self._sending.add(sending)
                 sending.add_done_callback(self._sending.discard)
             # One slice a look: meanwhile no lease is renewed.
             for endpoint_id in list(found.ended)[:1]:
                 await self._looking.ask(partial(stop_waiting, endpoint_id=endpoint_id))
-        return len(found.deliveries)
+        return len(begun)
 
     async def _send(self, claimed: Claimed) -> None:
         report: Report | None = None
@@ -205,13 +208,12 @@ class Pump:
                 await unhindered(self._flush)
 
     async def _flush(self) -> None:
-        async with self._recording.turn:
-            reports = with_few_to_settle(self._in_hand.reports[:_FLUSH_MOST], most=_SETTLED_MOST)
-            for report in to_settle(reports):
-                await self._recording.ask(partial(settle, report=report))
-            recorded = await self._recording.ask(lambda session: flush(session, reports))
-            self._in_hand.forget(reports)
-            self._observer.recorded(recorded, not_ours=len(reports) - len(recorded))
+        reports = with_few_to_settle(self._in_hand.reports[:_FLUSH_MOST], most=_SETTLED_MOST)
+        for report in to_settle(reports):
+            await self._recording.ask(partial(settle, report=report))
+        recorded = await self._recording.ask(lambda session: flush(session, reports))
+        self._in_hand.forget(reports)
+        self._observer.recorded(recorded, not_ours=len(reports) - len(recorded))
         if any(one.claimed.fifo for one in reports):
             self.wake()
         succeeded = sum(one.answer.succeeded for one in reports)
@@ -240,7 +242,7 @@ class Pump:
         flushing.cancel()
 
     async def _leave(self) -> None:
-        async with self._looking.turn:
+        async with self._turn:
             busy, started = self._in_hand.shards, time.monotonic()
             self._holdings = await self._looking.ask(
                 partial(leave, me=self.id, busy=busy, started=started, before=self._holdings)

@@ -14,7 +14,7 @@ import httpx
 from publisher.notify.outcome import Answer, ErrorKind
 from publisher.notify.sending import Request
 from publisher.notify.wire.addresses import Lookup, Network, addresses_of
-from publisher.notify.wire.connection import MAX_BODY_BYTES
+from publisher.notify.wire.bounds import MAX_BODY_BYTES
 from publisher.notify.wire.dialling import TlsFailed, Way
 from publisher.notify.wire.names import NameNotFound, RefusedAddress
 from publisher.notify.wire.response_headers import response_headers

@@ -6,27 +6,16 @@ from typing import NoReturn, cast
 import httpx
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from publisher.notify.wire.bounds import (
+    LENIENT_BYTES,
+    LONG_BYTES,
+    MAX_BODY_BYTES,
+    MAX_BYTES,
+    MAX_HEAD_BYTES,
+    MOST_HEADERS,
+    MOST_INFORMATIONAL,
+)
 from publisher.notify.wire.response_headers import Raw
-
-MAX_BODY_BYTES = 16 * 1024
-"""Of a body, so much is read; then it counts as over."""
-
-MOST_HEADERS = 128
-"""Lines in the head of an answer, and after its body."""
-
-MAX_HEAD_BYTES = 256 * 1024
-"""Of a head, with the informational ones before it."""
-
-LENIENT_BYTES = 8 * 1024
-"""Of an answer: in so many, lines may be folded and hold control characters, as some servers write them.
-
-To join the parts of a folded line takes time that grows with the square of their number."""
-
-MAX_BYTES = 1024 * 1024
-"""Of an answer as it arrives, with everything that is neither head nor body."""
-
-MOST_INFORMATIONAL = 16
-"""Answers (1xx) before the real one: RFC 9110, section 15.2, allows any number; servers send one or two."""
 
 _SWITCHING_PROTOCOLS = 101
 
@@ -55,7 +44,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._news: asyncio.Future[None] | None = None
         self._problem: Exception | None = None
-        self._is_reading = self._is_over = self._is_kept = self._is_framed = False
+        self._is_reading = self._is_over = self._is_kept = self._is_framed = self._is_long = False
         self._bytes = self._lines = self._body_bytes = self._informational = 0
         self._body: list[bytes] = []
 
@@ -73,7 +62,7 @@ class Connection(asyncio.Protocol):
     def can_be_kept(self) -> bool:
         """Whether the answer is whole, and the receiver takes one more request."""
         transport = self._transport
-        if not self._is_kept or transport is None or transport.is_closing():
+        if not self._is_kept or self._is_long or transport is None or transport.is_closing():
             return False
         return transport.get_write_buffer_size() == 0
 
@@ -82,6 +71,7 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         self.status, self.headers = None, []
         self._is_reading, self._is_over, self._is_kept = True, False, False
+        self._is_long = len(request) > LONG_BYTES
         self._bytes = self._body_bytes = self._informational = 0
         self._body.clear()
         self._parser.set_dangerous_leniencies(lenient_headers=True)
@@ -170,7 +160,7 @@ class Connection(asyncio.Protocol):
         """Read what came."""
         if not self._is_reading:
             # Nobody asked. What it belongs to cannot be known.
-            self.abort()
+            self._hang_up()
             return
         lenient = max(0, LENIENT_BYTES - self._bytes)
         self._bytes += len(data)
@@ -202,7 +192,6 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Refuse an answer that nobody asked for."""
         if not self._is_reading:
-            self._is_kept = False
             raise HttpParserError("an answer that nobody asked for")
         self.headers = []
         self._lines = 0

@@ -62,8 +62,11 @@ class Names:
         now = time.monotonic()
         until, asked = self._known.get(name, (0.0, None))
         if asked is None or (until <= now and asked.done()) or _failed(asked):
+            self._known.pop(name, None)
             self._make_room(now)
             asked = asyncio.get_running_loop().run_in_executor(self._threads, self._ask, name)
+            # Nobody may be left to hear that it failed.
+            asked.add_done_callback(_failed)
             self._known[name] = now + KNOWN_S, asked
         # Others may wait for it, too.
         return await asyncio.shield(asked)

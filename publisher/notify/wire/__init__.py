@@ -4,7 +4,7 @@
     transport.py         httpx's transport: the connection that is taken, and what is written to it
     idle.py              connections that wait for a next request
     dialling.py          new ones, to what `names.py` found and `addresses.py` allows
-    connection.py        one of them: an answer, read by llhttp, within bounds
+    connection.py        one of them: an answer, read by llhttp, within `bounds.py`
     response_headers.py  what is kept of an answer's headers
 
 Nothing else of the package names httpx or httptools. The room is given a request and returns an answer; it

@@ -5,7 +5,7 @@ A delivery meets the rooms in this order:
     endpoints/   who is to be told of what, and where: made, changed, paused, disabled
     secrets/     what their webhooks are signed with
     fan_out/     from what happened to one message, and to a delivery for each endpoint that asks
-    shards.py    which sender sends to which endpoints
+    shards/      which sender sends to which endpoints
     pump/        the event loop of a sender: claim, send, record, and again
     claiming/    what is due and may be sent now: `claimed.py`, a delivery in the hands of a sender
     memory/      what a sender remembers between its looks: who is slow, fails, or has a backlog

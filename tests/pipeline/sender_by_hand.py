@@ -17,7 +17,7 @@ from publisher.notify.outcome import Answer, DeliveryState
 from publisher.notify.recording.flush import flush
 from publisher.notify.recording.report import Report
 from publisher.notify.secrets.box import SecretBox
-from publisher.notify.shards import beat
+from publisher.notify.shards.leases import beat
 from publisher.schema import DeliveryRow
 from tests.pipeline.system import SECRET_KEY
 from tests.stages.subscribers import leases_end

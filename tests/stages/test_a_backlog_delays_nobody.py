@@ -19,7 +19,7 @@ from publisher.notify.memory.room import Room
 from publisher.notify.memory.sweep import WALK
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.pump import pump
-from publisher.notify.shards import beat
+from publisher.notify.shards.leases import beat
 from publisher.schema import DeliveryRow, EndpointRow
 from tests.receivers import Reply
 from tests.stages.listening import Listening, Making

@@ -19,7 +19,8 @@ from publisher.notify.recording.flush import flush
 from publisher.notify.recording.report import Report
 from publisher.notify.recording.settling import settle
 from publisher.notify.secrets.box import SecretBox
-from publisher.notify.shards import Lease, beat
+from publisher.notify.shards.holdings import Lease
+from publisher.notify.shards.leases import beat
 from publisher.schema import (
     AttemptRow,
     DeliveryRow,

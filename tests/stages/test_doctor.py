@@ -14,7 +14,7 @@ from publisher.database import Sessions
 from publisher.events import EventType
 from publisher.ids import new_id
 from publisher.notify.secrets.box import SecretBox
-from publisher.notify.shards import beat
+from publisher.notify.shards.leases import beat
 from publisher.outbox.emit import emit
 from publisher.partitions import prepare_partitions
 from publisher.pauses import Stage, pause

@@ -17,7 +17,7 @@ from publisher.notify.endpoints.store import read, remove
 from publisher.notify.history.deliveries import newest_deliveries
 from publisher.notify.memory.room import Room
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.shards import beat
+from publisher.notify.shards.leases import beat
 from publisher.outbox.emit import emit
 from publisher.outbox.lease import due_queues, due_within, lease_due, take_back
 from publisher.outbox.obligation import Failed

@@ -16,7 +16,6 @@ from standardwebhooks.webhooks import Webhook
 from structlog.testing import capture_logs
 
 from publisher.database import Sessions
-from publisher.notify import shards
 from publisher.notify.claimed import Claimed
 from publisher.notify.claiming.claim import Claim, claim
 from publisher.notify.endpoints.disabling import disable
@@ -27,6 +26,7 @@ from publisher.notify.pump.in_hand import InHand
 from publisher.notify.pump.observer import Observer
 from publisher.notify.recording.report import Report
 from publisher.notify.secrets.box import show_secret
+from publisher.notify.shards import leases
 from publisher.schema import (
     DeliveryRow,
     EndpointRow,
@@ -428,7 +428,7 @@ def test_nothing_is_sent_under_a_lease_that_ran_out_since_the_claim(
 ) -> None:
     some = subscribers()
     some.tell(some.subscribe())
-    monkeypatch.setattr(shards, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(leases, "LEASE", timedelta(seconds=1))
     claimed_at: list[float] = []
 
     def slow_at_first(*args: Any, **names: Any) -> Claim:

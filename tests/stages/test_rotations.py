@@ -13,7 +13,7 @@ from publisher.notify.endpoints.store import rotate_secret
 from publisher.notify.secrets.box import show_secret
 from publisher.notify.secrets.endpoint_secrets import OVERLAP, Rotation
 from publisher.notify.sending import Request
-from publisher.notify.shards import beat
+from publisher.notify.shards.leases import beat
 from tests.receivers import Receivers
 from tests.stages.pumps import RunningPump
 from tests.stages.subscribers import BOX, Subscribers

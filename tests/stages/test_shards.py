@@ -14,18 +14,9 @@ from sqlalchemy.orm import Session
 from publisher.database import Sessions
 from publisher.ids import new_id
 from publisher.notify.endpoints.store import SHARDS
-from publisher.notify.shards import (
-    LEASE,
-    NOTHING,
-    Holdings,
-    Lease,
-    Seat,
-    Share,
-    beat,
-    leave,
-    share_out,
-    standing,
-)
+from publisher.notify.shards.holdings import NOTHING, Holdings, Lease
+from publisher.notify.shards.leases import LEASE, beat, leave, standing
+from publisher.notify.shards.sharing import Seat, Share, share_out
 from publisher.schema import SenderRow, ShardLeaseRow
 
 A, B, C = UUID(int=1), UUID(int=2), UUID(int=3)

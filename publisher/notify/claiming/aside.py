@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from publisher.notify.due import Due
 from publisher.notify.outcome import DeliveryState
-from publisher.notify.shards import Lease, standing
+from publisher.notify.shards.holdings import Lease
+from publisher.notify.shards.leases import standing
 from publisher.schema import DeliveryRow
 
 

@@ -18,7 +18,7 @@ from publisher.notify.memory.sweep import Stretch
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.secrets.box import SecretBox
 from publisher.notify.sending import Sending
-from publisher.notify.shards import Lease
+from publisher.notify.shards.holdings import Lease
 from publisher.notify.webhook import load_webhooks
 from publisher.notify.websub.loading import load_for_subscribers
 

@@ -23,7 +23,8 @@ from publisher.notify.recording.flush import flush
 from publisher.notify.recording.report import Report
 from publisher.notify.recording.settling import settle, to_settle, with_few_to_settle
 from publisher.notify.secrets.box import SecretBox
-from publisher.notify.shards import BEAT_S, NOTHING, beat, leave
+from publisher.notify.shards.holdings import NOTHING
+from publisher.notify.shards.leases import BEAT_S, beat, leave
 from publisher.notify.wire.client import WebhookClient
 
 SLOTS = 500

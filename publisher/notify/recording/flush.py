@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from publisher.notify.recording.noting import note
 from publisher.notify.recording.report import Report
-from publisher.notify.shards import standing
+from publisher.notify.shards.leases import standing
 
 # What changed meanwhile stays: a delivery that was cancelled or held while it was in flight is not tried
 # again. But one that arrived has arrived, whatever was decided in that moment. What has become newer since

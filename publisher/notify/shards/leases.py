@@ -1,9 +1,7 @@
-"""Which sender sends to which endpoints: 64 shards, leased for 5 seconds at a time under a fencing token."""
+"""The leases of shards in the record: renewed, taken, given back, and shown with every flush."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from datetime import timedelta
-from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -11,110 +9,15 @@ from sqlalchemy import Select, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from publisher.notify.endpoints.store import SHARDS
+from publisher.notify.shards.holdings import NOTHING, Holdings, Lease
+from publisher.notify.shards.sharing import Seat, share_out
 from publisher.schema import SenderRow, ShardLeaseRow
 
 LEASE = timedelta(seconds=5)
 BEAT_S = 1.0
 """How often a sender says that it is alive, and renews its leases."""
 
-_MARGIN_S = 0.5
 _FORGOTTEN = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lease:
-    """That a shard is ours.
-
-    Attributes:
-        token: every flush shows it; the next holder gets a higher one.
-        ends_at: on our own monotonic clock, read before the database was asked: never later than there.
-        since: when it became ours, on the same clock.
-    """
-
-    token: int
-    ends_at: float
-    since: float = 0.0
-
-    def holds(self, at: float) -> bool:
-        """Return whether something may be sent now: `at` is on the monotonic clock."""
-        return at < self.ends_at - _MARGIN_S
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seat:
-    """A shard as it stands in the record.
-
-    Attributes:
-        free: nobody holds it, or the lease ran out.
-    """
-
-    shard: int
-    holder: UUID | None
-    free: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """What a sender does about its shards.
-
-    Attributes:
-        keep: renewed; `drain` is part of it.
-        drain: one too many and still at work: nothing more of it is claimed.
-        give_back: one too many and idle.
-        take: how many of the free ones.
-    """
-
-    keep: frozenset[int]
-    drain: frozenset[int]
-    give_back: frozenset[int]
-    take: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Holdings:
-    """The shards that a sender has, by number; `draining` ones are finished, not claimed from."""
-
-    leases: Mapping[int, Lease]
-    draining: frozenset[int]
-
-    @property
-    def claimable(self) -> dict[int, Lease]:
-        """The leases under which new work may be taken."""
-        return self.claimable_with(())
-
-    def claimable_with(self, held_up: Collection[int]) -> dict[int, Lease]:
-        """Return the leases under which new work may be taken.
-
-        Args:
-            held_up: draining shards that will not be idle soon.
-        """
-        closed = self.draining - frozenset(held_up)
-        return {shard: lease for shard, lease in self.leases.items() if shard not in closed}
-
-
-NOTHING = Holdings(leases={}, draining=frozenset())
-
-
-def share_out(seats: Sequence[Seat], *, me: UUID, alive: int, busy: Collection[int]) -> Share:
-    """Decide which shards a sender keeps, gives back and takes, so that all of them soon hold as many.
-
-    Args:
-        alive: senders that beat lately, this one included; 1 or more.
-        busy: shards with work in flight, or with outcomes that are not recorded yet.
-    """
-    mine = [seat.shard for seat in seats if seat.holder == me]
-    fair = ceil(SHARDS / alive)
-    # Idle ones go first: they can go at once.
-    surplus = sorted(mine, key=lambda shard: (shard in busy, shard))[: max(0, len(mine) - fair)]
-    give_back = frozenset(surplus) - frozenset(busy)
-    free = sum(seat.free and seat.holder != me for seat in seats)
-    return Share(
-        keep=frozenset(mine) - give_back,
-        drain=frozenset(surplus) - give_back,
-        give_back=give_back,
-        take=min(free, max(0, fair - len(mine))),
-    )
 
 
 def beat(

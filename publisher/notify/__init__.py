@@ -7,7 +7,7 @@ A delivery meets the rooms in this order:
     fan_out/     from what happened to one message, and to a delivery for each endpoint that asks
     shards/      which sender sends to which endpoints
     pump/        the event loop of a sender: claim, send, record, and again
-    claiming/    what is due and may be sent now: `claimed.py`, a delivery in the hands of a sender
+    claiming/    what is due (`due.py`) and may be sent now: then it is in a sender's hands (`claimed.py`)
     memory/      what a sender remembers between its looks: who is slow, fails, or has a backlog
     webhook.py   what is sent, and what the answer means: a `sending.py`, signed by `signature.py`
     websub/      the same for subscribers of feeds

@@ -20,7 +20,7 @@ PAUSES: tuple[timedelta, ...] = (
 MAX_ATTEMPTS = len(PAUSES) + 1
 LONGEST_RETRY_AFTER = timedelta(hours=24)
 _JITTER = 0.2
-_SECONDS = re.compile(r"[0-9]{1,20}")
+_SECONDS = re.compile(r"[0-9]{1,4000}")  # of more, Python makes no number
 
 
 def next_attempt_at(

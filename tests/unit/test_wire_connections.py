@@ -9,9 +9,7 @@ from publisher.notify.wire.bounds import MAX_BODY_BYTES
 from tests.unit.test_notify_client import (
     OK,
     Behaviour,
-    Reader,
     Receiver,
-    Writer,
     answering,
     client,
     receiver,
@@ -39,39 +37,9 @@ def two_in_turn(
 # Who hung up meanwhile.
 
 
+@pytest.mark.parametrize("sent", [b"", b"H", b"\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", HEAD])
 @on_both_loops
-def test_who_hangs_up_before_a_byte_is_asked_anew(loop: LoopFactory) -> None:
-    first, second, it = two_in_turn(in_turn(answering(OK), hang_up, answering(OK)), loop=loop)
-
-    assert (first.status, second.status, second.error) == (200, 200, None)
-    assert (len(it.requests), it.opened) == (3, 2)
-    assert it.requests[1] == it.requests[2]
-
-
-@on_both_loops
-def test_who_hangs_up_again_is_asked_no_third_time(loop: LoopFactory) -> None:
-    _, second, it = two_in_turn(in_turn(answering(OK), hang_up), loop=loop)
-
-    assert (second.status, second.error) == (None, ErrorKind.DISCONNECTED)
-    assert (len(it.requests), it.opened) == (3, 2)
-
-
-def test_both_connections_that_wait_may_be_dead() -> None:
-    async def scenario() -> tuple[Answer, Receiver]:
-        slow = answering(b"", OK, pause_s=0.02)
-        async with receiver(in_turn(slow, slow, hang_up, answering(OK))) as it, client() as made:
-            await asyncio.gather(send(it.url(), by=made), send(it.url(), by=made))
-            return await send(it.url(), by=made), it
-
-    answer, it = run(scenario())
-
-    assert answer.status == 200
-    assert (len(it.requests), it.opened) == (4, 3)
-
-
-@pytest.mark.parametrize("sent", [b"H", b"\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", HEAD])
-@on_both_loops
-def test_who_hangs_up_after_a_byte_is_not_asked_anew(loop: LoopFactory, sent: bytes) -> None:
+def test_who_hangs_up_instead_of_answering_is_not_asked_anew(loop: LoopFactory, sent: bytes) -> None:
     _, second, it = two_in_turn(in_turn(answering(OK), then_hang_up(sent)), loop=loop)
 
     assert (second.status, second.error) == (None, ErrorKind.DISCONNECTED)
@@ -92,24 +60,6 @@ def test_who_hung_up_while_nobody_asked_is_not_written_to(loop: LoopFactory) -> 
 
     assert second.status == 200
     assert (len(it.requests), it.opened) == (2, 2)
-
-
-def test_a_deadline_holds_over_both_attempts() -> None:
-    async def scenario() -> tuple[Answer, Receiver]:
-        async def late(_: Reader, writer: Writer) -> None:
-            await asyncio.sleep(0.15)
-            writer.close()
-
-        slow = answering(b"", OK, pause_s=0.2)
-        async with receiver(in_turn(answering(OK), late, slow)) as it, client() as made:
-            await send(it.url(), by=made)
-            return await send(it.url(), by=made, deadline_s=0.25), it
-
-    answer, it = run(scenario())
-
-    assert (answer.status, answer.error) == (None, ErrorKind.TIMEOUT)
-    assert 240 < answer.duration_ms < 340
-    assert it.opened == 2
 
 
 # Bytes that nobody asked for.

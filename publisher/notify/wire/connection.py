@@ -54,11 +54,6 @@ class Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing() and not self._is_reading
 
     @property
-    def is_untouched(self) -> bool:
-        """Whether nothing of an answer has come yet."""
-        return not self._bytes
-
-    @property
     def can_be_kept(self) -> bool:
         """Whether the answer is whole, and the receiver takes one more request."""
         transport = self._transport

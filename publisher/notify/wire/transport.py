@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 import httpx
 
 from publisher.notify.wire.addresses import Lookup, Network
-from publisher.notify.wire.connection import Connection, Disconnected
+from publisher.notify.wire.connection import Connection
 from publisher.notify.wire.dialling import Dialler, Way
 from publisher.notify.wire.idle import Idle, Origin
 from publisher.notify.wire.names import Names
@@ -57,19 +57,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def _asked(self, origin: Origin, written: bytes, way: Way) -> Connection:
         """Return a connection on which the head of the answer has come."""
-        known = self._idle.take(origin)
-        if known is not None:
-            way.address = known.address
-            try:
-                await _ask(known, written)
-            except Disconnected:
-                # It may have hung up just before it could have read this. Whoever gets a webhook twice knows
-                # it by its id.
-                if not known.is_untouched:
-                    raise
-            else:
-                return known
-        connection = await self._dialler.dial(origin, way)
+        connection = self._idle.take(origin) or await self._dialler.dial(origin, way)
+        way.address = connection.address
         await _ask(connection, written)
         return connection
 

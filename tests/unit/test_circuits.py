@@ -8,7 +8,7 @@ from publisher.ids import new_id
 from publisher.notify.claimed import Claimed
 from publisher.notify.memory.circuits import FIRST_S, LONGEST_S, UNANSWERED, WINDOW_S, Circuit, Circuits
 from publisher.notify.outcome import Answer, ErrorKind
-from publisher.notify.webhook import Webhook
+from tests.claims import claimed_for
 from tests.clock import Clock
 
 TAKEN, REFUSED = Answer(status=204), Answer(status=500)
@@ -29,22 +29,7 @@ def circuits(clock: Clock) -> Circuits:
 
 def request(*, breaks: int = 0, endpoint: UUID = ENDPOINT) -> Claimed:
     """Return a delivery; with `breaks` it is a probe."""
-    identifier = new_id()
-    return Claimed(
-        id=identifier,
-        shard=0,
-        token=1,
-        endpoint_id=endpoint,
-        message_id=identifier,
-        sequence=None,
-        attempts=0,
-        trigger="auto",
-        url="https://reader.example/hook",
-        timeout_s=None,
-        max_in_flight=10,
-        sending=Webhook(message_id=identifier, sequence=None, body=b"", secrets=()),
-        breaks=breaks,
-    )
+    return claimed_for(endpoint, breaks=breaks)
 
 
 def ends(circuits: Circuits, *answers: Answer) -> list[Circuit | None]:

@@ -1,6 +1,5 @@
 """Slow endpoints leave three quarters of a sender's slots to the others."""
 
-from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from publisher.ids import new_id
 from publisher.notify.claimed import Claimed
 from publisher.notify.memory.flights import Flights, most_in_flight
-from publisher.notify.webhook import Webhook
+from tests.claims import claimed_for
 from tests.clock import Clock
 
 SLOTS = 100
@@ -27,26 +26,7 @@ def flights(clock: Clock) -> Flights:
 
 def request(endpoint: UUID, *, max_in_flight: int = SLOTS) -> Claimed:
     """Return a delivery to an endpoint."""
-    return Claimed(
-        id=new_id(),
-        shard=0,
-        token=0,
-        endpoint_id=endpoint,
-        message_id=new_id(),
-        sequence=None,
-        attempts=0,
-        trigger="auto",
-        url="https://reader.example/hook",
-        timeout_s=None,
-        max_in_flight=max_in_flight,
-        sending=Webhook(
-            message_id=UUID(int=3),
-            sequence=None,
-            body=b"{}",
-            secrets=(b"s" * 24,),
-            accepted_at=datetime(2026, 11, 24, tzinfo=UTC),
-        ),
-    )
+    return claimed_for(endpoint, max_in_flight=max_in_flight)
 
 
 def begin(flights: Flights, count: int, *, to: UUID | None = None) -> list[Claimed]:

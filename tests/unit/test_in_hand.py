@@ -1,8 +1,6 @@
 """What a sender has in its memory: while one thread looks for more, the other records what was answered."""
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,7 +11,7 @@ from publisher.notify.claiming.looks import Seen
 from publisher.notify.outcome import Answer, Outcome
 from publisher.notify.pump.in_hand import InHand
 from publisher.notify.recording.report import Report
-from publisher.notify.webhook import Webhook
+from tests.claims import claimed_for
 
 ASKS_FOR_SILENCE = {"retry-after": "120"}
 
@@ -21,24 +19,6 @@ ASKS_FOR_SILENCE = {"retry-after": "120"}
 @pytest.fixture
 def in_hand() -> InHand:
     return InHand(10)
-
-
-def delivery_to(endpoint: UUID) -> Claimed:
-    identifier = new_id()
-    return Claimed(
-        id=identifier,
-        shard=0,
-        token=1,
-        endpoint_id=endpoint,
-        message_id=identifier,
-        sequence=None,
-        attempts=0,
-        trigger="auto",
-        url="https://reader.example/hook",
-        timeout_s=None,
-        max_in_flight=10,
-        sending=Webhook(message_id=identifier, sequence=None, body=b"", secrets=()),
-    )
 
 
 def found(*deliveries: Claimed) -> Claim:
@@ -67,12 +47,12 @@ def test_silence_that_was_recorded_while_a_look_was_under_way_counts_for_what_it
     in_hand: InHand,
 ) -> None:
     reader, other = new_id(), new_id()
-    (first,) = begins(in_hand, delivery_to(reader))
+    (first,) = begins(in_hand, claimed_for(reader))
     room = in_hand.room([0])
     in_hand.land(first, report_of(first, Answer(status=503, headers=ASKS_FOR_SILENCE)))
     in_hand.forget(list(in_hand.reports))
 
-    brought = [delivery_to(reader), delivery_to(other)]
+    brought = [claimed_for(reader), claimed_for(other)]
     begun = in_hand.learn(found(*brought), room)
 
     assert begun == brought[1:]
@@ -81,7 +61,7 @@ def test_silence_that_was_recorded_while_a_look_was_under_way_counts_for_what_it
 
 def test_a_look_that_begins_after_silence_was_recorded_is_told_by_the_record(in_hand: InHand) -> None:
     reader = new_id()
-    (first,) = begins(in_hand, delivery_to(reader))
+    (first,) = begins(in_hand, claimed_for(reader))
     in_hand.land(first, report_of(first, Answer(status=503, headers=ASKS_FOR_SILENCE)))
 
     before = in_hand.room([0]).full
@@ -93,7 +73,7 @@ def test_a_look_that_begins_after_silence_was_recorded_is_told_by_the_record(in_
 
 def test_silence_counts_until_the_last_answer_that_asks_for_it_is_recorded(in_hand: InHand) -> None:
     reader = new_id()
-    asked = begins(in_hand, delivery_to(reader), delivery_to(reader))
+    asked = begins(in_hand, claimed_for(reader), claimed_for(reader))
     for one in asked:
         in_hand.land(one, report_of(one, Answer(status=503, headers=ASKS_FOR_SILENCE)))
 
@@ -108,7 +88,7 @@ def test_silence_counts_until_the_last_answer_that_asks_for_it_is_recorded(in_ha
 
 def test_what_was_not_sent_is_let_go_of_and_nobody_is_silent_for_it(in_hand: InHand) -> None:
     reader = new_id()
-    (one,) = begins(in_hand, replace(delivery_to(reader), due_at=datetime.now(UTC) - timedelta(seconds=1)))
+    (one,) = begins(in_hand, claimed_for(reader))
 
     in_hand.land(one, None)
 

@@ -4,11 +4,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from publisher.ids import new_id
-from publisher.notify.claimed import Claimed
 from publisher.notify.outcome import Answer, Consequence, DeliveryState, Outcome
 from publisher.notify.recording.report import Report
 from publisher.notify.recording.settling import to_settle, with_few_to_settle
-from publisher.notify.webhook import Webhook
+from tests.claims import claimed_for
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)
 PLAIN = None
@@ -16,21 +15,7 @@ GONE, CONFIRMED = Consequence.ENDPOINT_GONE, Consequence.CONFIRMED
 
 
 def report(consequence: Consequence | None, *, endpoint: UUID | None = None) -> Report:
-    identifier = new_id()
-    claimed = Claimed(
-        id=identifier,
-        shard=0,
-        token=1,
-        endpoint_id=endpoint or new_id(),
-        message_id=identifier,
-        sequence=None,
-        attempts=0,
-        trigger="auto",
-        url="https://reader.example/hook",
-        timeout_s=None,
-        max_in_flight=1,
-        sending=Webhook(message_id=identifier, sequence=None, body=b"", secrets=()),
-    )
+    claimed = claimed_for(endpoint or new_id())
     outcome = Outcome(state=DeliveryState.SUCCEEDED, consequence=consequence)
     return Report(claimed=claimed, answer=Answer(status=200), outcome=outcome, at=AT, ended_at=AT)
 

@@ -26,9 +26,9 @@ _HIGHEST_PORT = 65535
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Sends httpx's requests over connections of our own.
 
-    Of every answer, the head and the beginning of the body are read (`bounds.py`); nothing
-    is decompressed. A connection on which the whole answer came is used again. The URL goes out as it was
-    written: httpx tidies it up (`%2f` becomes `/`), which breaks receivers that compare it.
+    Of every answer, the head and the beginning of the body are read (`bounds.py`); nothing is decompressed. A
+    connection on which the whole answer came is used again. The URL goes out as it was written: httpx tidies
+    it up (`%2f` becomes `/`), which breaks receivers that compare it.
     """
 
     def __init__(self, *, allowed: Sequence[Network], lookup: Lookup, tls: ssl.SSLContext) -> None:

@@ -150,9 +150,8 @@ def _look(session: Session, leases: Mapping[int, Lease], room: Room, *, at: date
 
 
 def _admit(found: _Found, leases: Mapping[int, Lease], room: Room) -> Admission:
-    busy = set(room.busy)
     along = [row for row in found.seen.rows if not row.fifo]
-    due = [row for row in found.heads if row.due_in_s <= 0 and row.is_in_turn and row.id not in busy]
+    due = [row for row in found.heads if row.due_in_s <= 0 and row.is_in_turn and row.id not in room.busy]
     admission = Admission(room, since_of=lambda shard: leases[shard].since)
     admission.admit(row for row in in_turns(along, one_each(due)) if _is_told(row))
     return admission

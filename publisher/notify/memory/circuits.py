@@ -85,7 +85,9 @@ class Circuits:
 
     def __contains__(self, endpoint: UUID) -> bool:
         """Return whether an endpoint has failed lately."""
-        return endpoint in self._windows or endpoint in self._late_until
+        # Most have not, and to look for a UUID takes a call of Python.
+        has_any = bool(self._windows or self._late_until)
+        return has_any and (endpoint in self._windows or endpoint in self._late_until)
 
     def forget_old(self) -> None:
         """Let go of endpoints that have not failed for as long as we look back."""
@@ -104,6 +106,9 @@ class Circuits:
             says_what_it_wants: the answer held a wish that we keep.
         """
         now, endpoint = self._clock(), claimed.endpoint_id
+        is_watched = bool(self._windows) and endpoint in self._windows
+        if answer.succeeded and not claimed.breaks and not is_watched:
+            return None
         is_late = not claimed.breaks and self._late_until.get(endpoint, now) > now
         if answer.status == GONE or is_late:
             return None
@@ -113,8 +118,6 @@ class Circuits:
         if claimed.breaks:
             self._windows.pop(endpoint, None)
             return self._break(endpoint, claimed.breaks + 1, now) if failed else Circuit()
-        if not failed and endpoint not in self._windows:
-            return None
         window = self._windows.setdefault(endpoint, _Window(began=now))
         window.move(now)
         window.add(failed=failed, answered=answer.status is not None)

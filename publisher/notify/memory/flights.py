@@ -1,7 +1,6 @@
 """Requests in flight: how many more there may be, and to whom."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Collection
 from uuid import UUID
 
@@ -40,7 +39,6 @@ class Flights:
         self._slots_of_slow = max(1, slots // _SHARE_OF_SLOW)
         self._slow_closed = False
         self._slowness = Slowness(clock=clock)
-        self._by_endpoint: Counter[UUID] = Counter()
         self._full: set[UUID] = set()
 
     @property
@@ -63,8 +61,8 @@ class Flights:
         left = self._left_for_slow()
         return Room(
             slots=self._free,
-            busy=list(busy),
-            flying=dict(self._by_endpoint),
+            busy=frozenset(busy),
+            flying=dict(self._slowness.flying),
             full=list(self._full if left else self._full | slow),
             slow=slow,
             slots_of_slow=left,
@@ -72,26 +70,23 @@ class Flights:
 
     def refuse(self, endpoints: Collection[UUID]) -> None:
         """Note which endpoints take no more, until one of their requests ends."""
-        self._full |= {one for one in endpoints if self._by_endpoint[one]}
+        self._full |= {one for one in endpoints if one in self._slowness.flying}
 
     def begin(self, claimed: Claimed) -> None:
         """Note that a request is about to begin."""
         self.count += 1
-        self._by_endpoint[claimed.endpoint_id] += 1
-        self._slowness.begin(claimed.id, claimed.endpoint_id)
-        if self._by_endpoint[claimed.endpoint_id] >= claimed.max_in_flight:
+        flying = self._slowness.begin(claimed.id, claimed.endpoint_id)
+        if flying >= claimed.max_in_flight:
             self._full.add(claimed.endpoint_id)
 
     def end(self, claimed: Claimed) -> bool:
         """Note that a request has ended; return whether somebody who was refused until now may take more."""
         endpoint, was_closed = claimed.endpoint_id, self._slow_closed
         self.count -= 1
-        self._by_endpoint[endpoint] -= 1
-        if not self._by_endpoint[endpoint]:
-            del self._by_endpoint[endpoint]
         self._slowness.end(claimed.id, endpoint)
-        was_full = endpoint in self._full
-        self._full.discard(endpoint)
+        was_full = bool(self._full) and endpoint in self._full
+        if was_full:
+            self._full.remove(endpoint)
         open_again = was_closed and self._left_for_slow() > 0
         return open_again or (was_full and not (self._slow_closed and endpoint in self._slowness))
 

@@ -1,6 +1,6 @@
 """What a sender can take at the moment: a copy of its memory, for another thread to read."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -26,7 +26,7 @@ class Room:
     """
 
     slots: int
-    busy: Collection[UUID] = ()
+    busy: Set[UUID] = frozenset()
     flying: Mapping[UUID, int] = field(default_factory=dict)
     full: Collection[UUID] = ()
     backlogged: Collection[UUID] = ()

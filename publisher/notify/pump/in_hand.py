@@ -84,19 +84,19 @@ class InHand:
 
     def is_silent(self, endpoint: UUID) -> bool:
         """Return whether an endpoint is left alone, as it said in an answer that is not in the record yet."""
-        return self._silent[endpoint] > 0
+        return bool(self._silent) and self._silent[endpoint] > 0
 
     @property
     def shards(self) -> frozenset[int]:
         """The shards that something in hand belongs to."""
         return frozenset(one.shard for one in self._claimed.values())
 
-    @property
-    def held_up(self) -> frozenset[int]:
-        """The shards that something in hand belongs to which may take long."""
-        return frozenset(
-            one.shard for one in self._claimed.values() if self._flights.is_slow(one.endpoint_id)
-        )
+    def held_up(self, shards: Collection[int]) -> frozenset[int]:
+        """Return those of the shards that something in hand belongs to which may take long."""
+        if not shards:
+            return frozenset()
+        slow = (one.shard for one in self._claimed.values() if self._flights.is_slow(one.endpoint_id))
+        return frozenset(slow).intersection(shards)
 
     def learn(self, found: Claim, room: Room) -> Sequence[Claimed]:
         """Note what a look has told of endpoints and shards, and begin what it brought; return that.
@@ -109,8 +109,9 @@ class InHand:
         self._flights.refuse(found.full)
         looked = found.looked
         begun = [one for one in found.deliveries if not self.is_silent(one.endpoint_id)]
-        served = {one.endpoint_id for one in begun}
-        self._backlogs.looked(looked.endpoints, found=looked.found, served=served, waits=looked.waits)
+        if looked.endpoints:
+            served = {one.endpoint_id for one in begun}
+            self._backlogs.looked(looked.endpoints, found=looked.found, served=served, waits=looked.waits)
         self._backlogs.add(found.backlogged)
         self._sweep.walked(room.stretches, reached=found.seen.reached, cut=found.seen.cut)
         for one in begun:

@@ -37,25 +37,28 @@ class Harmless(Observer):
 
     def __init__(self, other: Observer) -> None:
         self._other = other
-        self._name = type(other).__name__
+        name = type(other).__name__
+        self._beats, self._begins, self._ended, self._recorded = (
+            undisturbed(f"{name}.{one}") for one in ("beats", "begins", "ended", "recorded")
+        )
 
     def beats(self, in_hand: InHand, *, shards: int) -> None:
         """Pass on what the sender has in its hands."""
-        with undisturbed(f"{self._name}.beats"):
+        with self._beats:
             self._other.beats(in_hand, shards=shards)
 
     def begins(self, claimed: Claimed) -> str | None:
         """Return the other's trace context; the message's own if there is none to be had."""
-        with undisturbed(f"{self._name}.begins"):
+        with self._begins:
             return self._other.begins(claimed)
         return claimed.sending.traceparent
 
     def ended(self, report: Report) -> None:
         """Pass on what came of an attempt."""
-        with undisturbed(f"{self._name}.ended"):
+        with self._ended:
             self._other.ended(report)
 
     def recorded(self, reports: Sequence[Report], *, not_ours: int) -> None:
         """Pass on that reports are in the record."""
-        with undisturbed(f"{self._name}.recorded"):
+        with self._recorded:
             self._other.recorded(reports, not_ours=not_ours)

@@ -152,7 +152,7 @@ class Pump:
             now = time.monotonic()
             # A shard that is to go, and cannot as long as somebody hangs, is sent from meanwhile: not to
             # whoever might hang, too, so that it goes as soon as it can.
-            held_up = self._in_hand.held_up & self._holdings.draining
+            held_up = self._in_hand.held_up(self._holdings.draining)
             ours = self._holdings.claimable_with(held_up)
             leases = {shard: one for shard, one in ours.items() if one.holds(now)}
             room = self._in_hand.room(leases, without_slow=bool(held_up))

@@ -37,6 +37,7 @@ def connect(
     application_name: str = "publisher",
     lock_timeout_s: float = 4,
     through_pooler: bool = False,
+    pre_ping: bool = True,
 ) -> Engine:
     """Return an engine whose sessions cannot hold others up for long.
 
@@ -47,13 +48,15 @@ def connect(
         lock_timeout_s: how long a statement waits for a lock that somebody else holds.
         through_pooler: whether each transaction may run on another connection of the server: then nothing is
             left behind on one, neither settings nor prepared statements.
+        pre_ping: whether a connection is tried each time before it is used; without it, the first question
+            after a restart of the server fails.
     """
     settings = {**_IN_TRANSACTIONS, "lock_timeout": f"{lock_timeout_s}s"}
     engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_pre_ping=True,
+        pool_pre_ping=pre_ping,
         pool_timeout=10,
         # Errors are logged, and parameters are the bodies of articles.
         hide_parameters=True,

@@ -1,6 +1,6 @@
 """A webhook: a message in JSON, signed after Standard Webhooks."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -78,27 +78,32 @@ def load_webhooks(
     Raises:
         SettingsError: when PUBLISHER_SECRET_KEY is not the key that secrets were encrypted with.
     """
-    messages = _messages(session, {(row.message_id, row.message_time) for row in rows})
+    messages = _messages(session, {row.message_id: row.message_time for row in rows})
     secrets = live_secrets(session, {row.endpoint_id for row in rows}, box=box, at=at)
     found: dict[UUID, Webhook | DeliveryState] = {}
     for row in rows:
-        if row.message_id not in messages:
+        message, live = messages.get(row.message_id), secrets.get(row.endpoint_id)
+        if message is None:
             found[row.id] = DeliveryState.CANCELLED
-        elif secrets.get(row.endpoint_id) == ():
+        elif live == ():
             found[row.id] = DeliveryState.HELD
         # Without any secret, the endpoint was deleted just now: the next look cancels the delivery.
-        elif row.endpoint_id in secrets:
-            found[row.id] = _webhook(row, messages[row.message_id], secrets[row.endpoint_id])
+        elif live is not None:
+            found[row.id] = _webhook(row, message, live)
     return found
 
 
-def _messages(session: Session, wanted: Collection[tuple[UUID, datetime]]) -> dict[UUID, Any]:
-    """Return those whose body is still there: read anew each time, since a retraction scrubs it."""
+def _messages(session: Session, wanted: Mapping[UUID, datetime]) -> dict[UUID, Any]:
+    """Return those whose body is still there: read anew each time, since a retraction scrubs it.
+
+    Args:
+        wanted: when each of them happened, which tells its partition.
+    """
     if not wanted:
         return {}
     rows = session.execute(
         select(MessageRow.id, MessageRow.body, MessageRow.accepted_at, MessageRow.traceparent).where(
-            tuple_(MessageRow.id, MessageRow.time).in_(wanted), MessageRow.body.is_not(None)
+            tuple_(MessageRow.id, MessageRow.time).in_(list(wanted.items())), MessageRow.body.is_not(None)
         )
     )
     return {row.id: row for row in rows}

@@ -32,33 +32,36 @@ class Admission:
         self.is_over = False
         self._room = room
         self._since_of = since_of
-        self._flying = Counter(room.flying)
+        self._flying = dict(room.flying)
         self._tokens = dict(room.tokens)
         self._slots_of_slow = room.slots_of_slow
 
     def admit(self, rows: Iterable[Due]) -> None:
         """Admit rows, the first ones first."""
+        slow = self._room.slow
         for row in rows:
-            slow = row.endpoint_id in self._room.slow
             if len(self.admitted) >= self._room.slots:
                 self.is_over = True
                 return
-            if not self._takes(row):
+            # Most rooms know of nobody who is slow.
+            is_slow = bool(slow) and row.endpoint_id in slow
+            flying = self._flying.get(row.endpoint_id, 0)
+            if not self._takes(row, flying):
                 self.backlogged.add(row.endpoint_id)
-            elif self._slots_of_slow or not slow:
-                self._slots_of_slow -= slow
-                self._begin(row)
+            elif self._slots_of_slow or not is_slow:
+                self._slots_of_slow -= is_slow
+                self._begin(row, flying + 1)
             else:
                 self.is_over = True
 
-    def _takes(self, row: Due) -> bool:
-        if self._flying[row.endpoint_id] >= row.most_at_once:
+    def _takes(self, row: Due, flying: int) -> bool:
+        if flying >= row.most_at_once:
             self.full.add(row.endpoint_id)
             return False
         return row.rate_per_s is None or self._tokens_of(row, row.rate_per_s) >= 1
 
-    def _begin(self, row: Due) -> None:
-        self._flying[row.endpoint_id] += 1
+    def _begin(self, row: Due, flying: int) -> None:
+        self._flying[row.endpoint_id] = flying
         if row.rate_per_s is not None:
             self._tokens[row.endpoint_id] = self._tokens_of(row, row.rate_per_s) - 1
         self.admitted.append(row)

@@ -89,18 +89,13 @@ def claim(
     """
     found = _look(session, leases, room, at=at)
     admission = _admit(found, leases, room)
-    becomes = {**_untold(found.rows), **_sendings(session, admission.admitted, box=box, now=now)}
-    put_aside(
-        session,
-        leases,
-        cancelled=[row for row in found.rows if becomes.get(row.id) is DeliveryState.CANCELLED],
-        held=[row for row in found.rows if becomes.get(row.id) is DeliveryState.HELD],
-    )
+    sendings = _sendings(session, admission.admitted, box=box, now=now)
+    _put_aside(session, leases, found.rows, sendings)
     return Claim(
         deliveries=[
             _claimed(row, leases[row.shard], sending)
             for row in admission.admitted
-            if (sending := becomes.get(row.id)) is not None and not isinstance(sending, DeliveryState)
+            if (sending := sendings.get(row.id)) is not None and not isinstance(sending, DeliveryState)
         ],
         more=bool(found.seen.cut) or admission.is_over or found.has_more_lines,
         full=admission.full,
@@ -145,7 +140,7 @@ def _look(session: Session, leases: Mapping[int, Lease], room: Room, *, at: date
         looked_at=looked_at,
         heads=heads,
         has_more_lines=len(lines) > len(looked_at),
-        rows=list({row.id: row for row in (*seen.rows, *heads)}.values()),
+        rows=list({row.id: row for row in (*seen.rows, *heads)}.values()) if heads else seen.rows,
     )
 
 
@@ -153,7 +148,8 @@ def _admit(found: _Found, leases: Mapping[int, Lease], room: Room) -> Admission:
     along = [row for row in found.seen.rows if not row.fifo]
     due = [row for row in found.heads if row.due_in_s <= 0 and row.is_in_turn and row.id not in room.busy]
     admission = Admission(room, since_of=lambda shard: leases[shard].since)
-    admission.admit(row for row in in_turns(along, one_each(due)) if _is_told(row))
+    in_order = in_turns(along, one_each(due)) if due else along
+    admission.admit(row for row in in_order if _is_told(row))
     return admission
 
 
@@ -172,13 +168,22 @@ def _looked(found: _Found) -> Looked:
     return Looked(endpoints=found.looked_at, found=have, waits=waits)
 
 
-def _untold(rows: Sequence[Due]) -> dict[UUID, DeliveryState]:
-    """Return what becomes of deliveries to endpoints that are told nothing now."""
-    return {
+def _put_aside(
+    session: Session,
+    leases: Mapping[int, Lease],
+    rows: Sequence[Due],
+    sendings: Mapping[UUID, Sending | DeliveryState],
+) -> None:
+    """Stop what goes to endpoints that are told nothing now, and what became of deliveries unsent."""
+    states = {
         row.id: DeliveryState.CANCELLED if row.deleted else DeliveryState.HELD
         for row in rows
         if not _is_told(row)
-    }
+    } | {one: state for one, state in sendings.items() if isinstance(state, DeliveryState)}
+    if states:
+        cancelled = [row for row in rows if states.get(row.id) is DeliveryState.CANCELLED]
+        held = [row for row in rows if states.get(row.id) is DeliveryState.HELD]
+        put_aside(session, leases, cancelled=cancelled, held=held)
 
 
 def _sendings(

@@ -146,7 +146,7 @@ def look_along(
         stretches: at least one.
     """
     of_each = max(_LEAST_OF_EACH, ceil(_HEADROOM * room.slots / len(stretches)))
-    others = {*room.full, *room.backlogged}
+    others = {*room.full, *room.backlogged}  # nobody, as a rule
     rows = session.execute(
         _DUE,
         {
@@ -162,12 +162,12 @@ def look_along(
             "full": list(room.full),
         },
     )
-    found = [Due(*row) for row in rows]
+    found = [Due._make(row) for row in rows]
     offered = Counter(row.shard for row in found if not row.recent and not row.urgent)
     free: dict[UUID, Due] = {}
     # Of what came due at the same instant (a fan-out), every shard has its turn.
     for row in sorted(found, key=lambda row: (not row.urgent, row.next_attempt_at, row.place)):
-        if row.is_free and (row.urgent or row.endpoint_id not in others):
+        if row.is_free and (row.urgent or not others or row.endpoint_id not in others):
             free.setdefault(row.id, row)
     return Seen(
         rows=list(free.values()),

@@ -16,8 +16,8 @@ class Slowness:
     An endpoint is slow as soon as a request has taken `QUICK_S`, until one takes less while none flies that
     takes longer, or until nothing was sent to it for a minute.
 
-    Most endpoints are quick, and to look for a UUID in a dictionary takes a call of Python: where there may be
-    nothing to be found, it is asked first whether there is anything at all.
+    Most endpoints are quick, and to look for a UUID in a dictionary takes a call of Python: so it is asked
+    first whether there is anything to be found at all.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:

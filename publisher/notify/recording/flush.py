@@ -88,9 +88,9 @@ def _row(one: Report) -> dict[str, Any]:
     again_at = one.outcome.next_attempt_at
     return {
         # The same when it is recorded again: a commit may have come through although its answer got lost.
-        "id": str(uuid5(claimed.id, f"{claimed.token}/{claimed.attempts + 1}")),
-        "delivery_id": str(claimed.id),
-        "endpoint_id": str(claimed.endpoint_id),
+        "id": uuid5(claimed.id, f"{claimed.token}/{claimed.attempts + 1}").hex,
+        "delivery_id": claimed.id.hex,
+        "endpoint_id": claimed.endpoint_id.hex,
         "sequence": claimed.sequence,
         "number": claimed.attempts + 1,
         "trigger": claimed.trigger,

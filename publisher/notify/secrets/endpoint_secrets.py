@@ -1,7 +1,6 @@
 """Which secrets sign an endpoint's webhooks: the newest, and older ones for as long as a rotation says."""
 
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -133,7 +132,9 @@ def _live(
 def _decrypted(rows: Iterable[Row[UUID, bytes]], box: SecretBox) -> dict[UUID, tuple[bytes, ...]]:
     found: dict[UUID, tuple[bytes, ...]] = {}
     for endpoint_id, encrypted in rows:
-        found.setdefault(endpoint_id, ())
-        with suppress(SettingsError):
-            found[endpoint_id] += (box.decrypt(encrypted, owner=endpoint_id.bytes),)
+        before = found.get(endpoint_id, ())
+        try:
+            found[endpoint_id] = (*before, box.decrypt(encrypted, owner=endpoint_id.bytes))
+        except SettingsError:
+            found[endpoint_id] = before
     return found

@@ -5,7 +5,19 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Select,
+    SmallInteger,
+    any_,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -68,13 +80,20 @@ def standing(session: Session, tokens: Mapping[int, int]) -> frozenset[int]:
     Args:
         tokens: by shard, as the sender knows them. One that slept past its lease finds them gone.
     """
+    mine = (
+        func.unnest(
+            literal(list(tokens), ARRAY(SmallInteger)), literal(list(tokens.values()), ARRAY(BigInteger))
+        )
+        .table_valued("shard", "token", name="mine")
+        .render_derived()
+    )
     rows = session.execute(
         select(ShardLeaseRow.shard)
         # Both: a sender that slept must not lock what another one holds by now.
-        .where(tuple_(ShardLeaseRow.shard, ShardLeaseRow.token).in_(list(tokens.items())))
+        .join(mine, (ShardLeaseRow.shard == mine.c.shard) & (ShardLeaseRow.token == mine.c.token))
         .order_by(ShardLeaseRow.shard)
         # What keeps others from taking over, and us not from renewing meanwhile.
-        .with_for_update(read=True, key_share=True)
+        .with_for_update(of=ShardLeaseRow, read=True, key_share=True)
     )
     return frozenset(row.shard for row in rows)
 
@@ -84,16 +103,16 @@ _FREE = or_(ShardLeaseRow.holder.is_(None), ShardLeaseRow.until <= func.now())
 
 def _alive(session: Session, me: UUID, in_flight: int) -> int:
     mine = insert(SenderRow).values(id=me, beat_at=func.now(), in_flight=in_flight)
-    session.execute(
-        mine.on_conflict_do_update(
-            index_elements=[SenderRow.id],
-            set_={"beat_at": mine.excluded.beat_at, "in_flight": mine.excluded.in_flight},
-        )
+    mine = mine.on_conflict_do_update(
+        index_elements=[SenderRow.id],
+        set_={"beat_at": mine.excluded.beat_at, "in_flight": mine.excluded.in_flight},
     )
-    dead = select(SenderRow.id).where(SenderRow.beat_at < func.now() - _FORGOTTEN)
-    session.execute(delete(SenderRow).where(SenderRow.id.in_(dead.with_for_update(skip_locked=True))))
-    lately = select(func.count()).where(SenderRow.beat_at > func.now() - LEASE)
-    return max(1, session.scalar(lately) or 0)
+    others = SenderRow.id != me
+    dead = select(SenderRow.id).where(others, SenderRow.beat_at < func.now() - _FORGOTTEN)
+    forgotten = delete(SenderRow).where(SenderRow.id.in_(dead.with_for_update(skip_locked=True)))
+    lately = select(func.count()).where(others, SenderRow.beat_at > func.now() - LEASE)
+    # One question: each answer is one more time that the thread waits for its turn beside a busy loop.
+    return 1 + (session.scalar(lately.add_cte(mine.cte("mine"), forgotten.cte("forgotten"))) or 0)
 
 
 def _seats(session: Session) -> list[Seat]:
@@ -111,14 +130,17 @@ def _leases(tokens: Mapping[int, int], started: float, before: Holdings) -> dict
 
 
 def _renew(session: Session, me: UUID, shards: Collection[int]) -> dict[int, int]:
-    mine = ShardLeaseRow.shard.in_(shards) & (ShardLeaseRow.holder == me)
-    chosen = select(ShardLeaseRow.shard).where(mine)
-    return _set(session, chosen, {"until": func.now() + LEASE}, takes_over=False)
+    return _set(session, _mine(me, shards), {"until": func.now() + LEASE}, takes_over=False)
 
 
 def _give_back(session: Session, me: UUID, shards: Collection[int]) -> None:
-    mine = ShardLeaseRow.shard.in_(shards) & (ShardLeaseRow.holder == me)
-    _set(session, select(ShardLeaseRow.shard).where(mine), {"holder": None, "until": None})
+    _set(session, _mine(me, shards), {"holder": None, "until": None})
+
+
+def _mine(me: UUID, shards: Collection[int]) -> Select[int]:
+    # One parameter, so that it is the same statement for any number of them.
+    chosen = ShardLeaseRow.shard == any_(literal(list(shards), ARRAY(SmallInteger)))
+    return select(ShardLeaseRow.shard).where(chosen, ShardLeaseRow.holder == me)
 
 
 def _take(session: Session, me: UUID, count: int) -> dict[int, int]:

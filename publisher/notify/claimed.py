@@ -1,16 +1,17 @@
 """A delivery in the hands of a sender."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from publisher.notify.endpoints.health import Health
 from publisher.notify.sending import Sending
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A delivery that this sender is about to try; no row says so, the lease of its shard does.
+
+    A tuple, as `Due`: it is made in a third of the time.
 
     Attributes:
         token: of that lease.

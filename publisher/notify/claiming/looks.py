@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Boolean, Integer, SmallInteger, bindparam, text
@@ -19,10 +18,9 @@ from publisher.notify.memory.sweep import WALK, Stretch
 IN_FLIGHT = 10
 """Requests at a time to an endpoint that does not say how many it takes."""
 
-# A shard offers at most a quarter more than its even share of the free slots, so that a look reads about as
-# many rows as it takes. Where the work is uneven, several looks bring it.
-_HEADROOM = 1.25
-_LEAST_OF_EACH = 4
+# A shard offers its even share of the free slots, so that a look reads about as many rows as it takes. Where
+# the work is uneven, several looks bring it.
+_LEAST_OF_EACH = 2
 
 _NOW = "coalesce(:at, now())"
 _OF_DELIVERY = """
@@ -50,9 +48,10 @@ _LISTENS = f"""
 # An index range a stretch, so that a long queue in one is never sorted as a whole. `NOT IN` with a subquery:
 # one look into a hash table a row, under a generic plan as well. `OFFSET 0`: an index look-up a delivery,
 # however few or many endpoints the planner thinks that there are.
+_BUSY = "(SELECT unnest(CAST(:busy AS uuid[])))"
 _WITH_ENDPOINT = f"""
     CROSS JOIN LATERAL (
-        SELECT {_OF_ENDPOINT}, {_LISTENS} AND delivery.id NOT IN (SELECT unnest(:busy)) AS is_free
+        SELECT {_OF_ENDPOINT}, {_LISTENS} AND delivery.id NOT IN {_BUSY} AS is_free
         FROM endpoint WHERE endpoint.id = delivery.endpoint_id OFFSET 0
     ) AS endpoint
 """
@@ -86,7 +85,7 @@ SELECT {_FOUND}, true, 0::float8, true, found.is_free, 0, false, false FROM (
     bindparam("walks", type_=ARRAY(Integer)),
     bindparam("recents", type_=ARRAY(Boolean)),
     bindparam("at", type_=TIMESTAMP(timezone=True)),
-    *(bindparam(name, type_=ARRAY(UUID_COLUMN)) for name in ("busy", "others", "full")),
+    *(bindparam(name, type_=ARRAY(UUID_COLUMN)) for name in ("others", "full")),
 )
 # Whoever keeps an order gets the message first that happened first, and none as long as an older one is yet
 # to be turned into a delivery, by a fan-out or by a replay that has come as far as `after`.
@@ -104,7 +103,7 @@ FROM unnest(:endpoints, :flying) AS wanted(id, flying) JOIN endpoint ON endpoint
 CROSS JOIN LATERAL (
     (SELECT * FROM delivery
      WHERE NOT endpoint.fifo AND endpoint_id = wanted.id AND state = 'pending'
-       AND next_attempt_at <= {_NOW} AND id NOT IN (SELECT unnest(:busy))
+       AND next_attempt_at <= {_NOW} AND id NOT IN {_BUSY}
      ORDER BY next_attempt_at
      LIMIT greatest(0, {_MOST_AT_ONCE} - wanted.flying))
     UNION ALL
@@ -115,7 +114,6 @@ WHERE {_LISTENS}
 """).bindparams(
     bindparam("endpoints", type_=ARRAY(UUID_COLUMN)),
     bindparam("flying", type_=ARRAY(Integer)),
-    bindparam("busy", type_=ARRAY(UUID_COLUMN)),
     bindparam("at", type_=TIMESTAMP(timezone=True)),
     bindparam("last", type_=UUID_COLUMN),
 )
@@ -145,7 +143,7 @@ def look_along(
     Args:
         stretches: at least one.
     """
-    of_each = max(_LEAST_OF_EACH, ceil(_HEADROOM * room.slots / len(stretches)))
+    of_each = max(_LEAST_OF_EACH, round(room.slots / len(stretches)))
     others = {*room.full, *room.backlogged}  # nobody, as a rule
     rows = session.execute(
         _DUE,
@@ -157,11 +155,11 @@ def look_along(
             "of_each": of_each,
             "slots": room.slots,
             "at": at,
-            "busy": list(room.busy),
+            "busy": _array(room.busy),
             "others": list(others),
             "full": list(room.full),
         },
-    )
+    ).all()
     found = [Due._make(row) for row in rows]
     offered = Counter(row.shard for row in found if not row.recent and not row.urgent)
     free: dict[UUID, Due] = {}
@@ -190,9 +188,14 @@ def look_before(
         {
             "endpoints": list(endpoints),
             "flying": [room.flying.get(one, 0) for one in endpoints],
-            "busy": list(room.busy),
+            "busy": _array(room.busy),
             "at": at,
             "last": _LAST,
         },
     )
     return [Due(*row) for row in rows]
+
+
+def _array(ids: Collection[UUID]) -> str:
+    """Return an array as PostgreSQL reads it, in a third of the time that an adapted list takes."""
+    return f"{{{','.join([one.hex for one in ids])}}}"

@@ -1,10 +1,10 @@
 """Record what came of attempts: many in one transaction, and only while their shards are still ours."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 from uuid import uuid5
 
+from pydantic_core import to_json
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -65,7 +65,7 @@ def flush(session: Session, reports: Sequence[Report]) -> list[Report]:
     if not ours:
         return []
     note(session, ours)
-    session.execute(_RECORD, {"reports": _as_json([_row(one) for one in ours])})
+    session.execute(_RECORD, {"reports": to_json([_row(one) for one in ours]).decode()})
     return ours
 
 
@@ -88,14 +88,14 @@ def _row(one: Report) -> dict[str, Any]:
     again_at = one.outcome.next_attempt_at
     return {
         # The same when it is recorded again: a commit may have come through although its answer got lost.
-        "id": uuid5(claimed.id, f"{claimed.token}/{claimed.attempts + 1}").hex,
-        "delivery_id": claimed.id.hex,
-        "endpoint_id": claimed.endpoint_id.hex,
+        "id": uuid5(claimed.id, f"{claimed.token}/{claimed.attempts + 1}"),
+        "delivery_id": claimed.id,
+        "endpoint_id": claimed.endpoint_id,
         "sequence": claimed.sequence,
         "number": claimed.attempts + 1,
         "trigger": claimed.trigger,
-        "due_at": claimed.due_at.isoformat() if claimed.due_at else None,
-        "at": one.at.isoformat(),
+        "due_at": claimed.due_at,
+        "at": one.at,
         "url": claimed.url,
         "status": answer.status,
         "error": answer.error,
@@ -106,10 +106,3 @@ def _row(one: Report) -> dict[str, Any]:
         "state": one.outcome.state,
         "wait_s": (again_at - one.ended_at).total_seconds() if again_at else None,
     }
-
-
-def _as_json(rows: Sequence[dict[str, Any]]) -> str:
-    """Return JSON that PostgreSQL accepts as text, whatever the receiver wrote into its answer."""
-    # A header may hold bytes that are no UTF-8: as half a surrogate pair, which no text in a record can be.
-    written = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
-    return written.encode("utf-8", "replace").decode()

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
@@ -25,9 +24,9 @@ from publisher.api.idempotency import Once, idempotent
 from publisher.api.json_body import json_request
 from publisher.api.model_body import empty_body, model_body, optional_body
 from publisher.api.parameters import Paged, api_router, id_of_path, trace_of
+from publisher.api.stopping import change_endpoint, delete_endpoint
 from publisher.notify.endpoints.endpoint_in import EndpointIn, EndpointPatch, Reach
-from publisher.notify.endpoints.store import change, create, newest, read, remove, rotate_secret, send_test
-from publisher.notify.endpoints.waiting import SLICE, stop_waiting
+from publisher.notify.endpoints.store import create, newest, read, rotate_secret, send_test
 from publisher.notify.fan_out.message import message_name
 from publisher.notify.history.deliveries import newest_deliveries
 from publisher.notify.outcome import DeliveryState
@@ -115,27 +114,18 @@ def _add_changing(router: APIRouter, context: ApiContext) -> None:
         openapi_extra=json_request(EndpointPatch),
         summary="Change, disable or enable an endpoint",
     )
-    def patch(endpoint_id: str, wanted: Annotated[EndpointPatch, model_body(EndpointPatch)]) -> Response:
-        """Members that are left out stay as they are. `enabled: false` holds what waits; enabling again
-        does not release it: replay it."""
-        identifier = id_of_path(endpoint_id, _KIND)
-        if "url" in wanted.given:
-            reach.check(wanted.url)
-        if wanted.given.get("enabled"):
-            _stop_waiting(context, identifier)
-        with context.sessions.begin() as session:
-            endpoint = change(session, identifier, wanted)
-        if not endpoint.enabled:
-            _stop_waiting(context, identifier)
+    async def patch(
+        endpoint_id: str, wanted: Annotated[EndpointPatch, model_body(EndpointPatch)]
+    ) -> Response:
+        """Members that are left out stay as they are. `enabled: false` holds what waits, and once it is
+        answered no request begins; enabling again does not release it: replay it."""
+        endpoint = await change_endpoint(context, id_of_path(endpoint_id, _KIND), wanted, reach=reach)
         return Answer.of(200, EndpointOut.of(endpoint, at=datetime.now(UTC))).response()
 
     @router.delete(_ONE, dependencies=[writer], status_code=204, summary="Delete an endpoint")
-    def delete(endpoint_id: str) -> Response:
-        """Nothing is sent to it any more; what waits is cancelled."""
-        identifier = id_of_path(endpoint_id, _KIND)
-        with context.sessions.begin() as session:
-            remove(session, identifier)
-        _stop_waiting(context, identifier)
+    async def delete(endpoint_id: str) -> Response:
+        """What waits is cancelled; once it is answered, no request to it begins."""
+        await delete_endpoint(context, id_of_path(endpoint_id, _KIND))
         return Response(status_code=204)
 
 
@@ -197,14 +187,6 @@ def _add_reading(router: APIRouter, context: ApiContext) -> None:
             )
         shown = page.show(rows, id_of=lambda one: one.message_id, show=DeliveryOut.of)
         return Answer.of(200, DeliveryList(**shown)).response()
-
-
-def _stop_waiting(context: ApiContext, endpoint_id: UUID) -> None:
-    """Stop all that waits for the endpoint, unless it is enabled; a transaction a slice."""
-    stopped = SLICE
-    while stopped == SLICE:
-        with context.sessions.begin() as session:
-            stopped = stop_waiting(session, endpoint_id)
 
 
 def _reach(context: ApiContext) -> Reach:

@@ -328,7 +328,7 @@ def test_a_long_queue_is_stopped_to_its_end(
     client: httpx.Client, database: Sessions, monkeypatch: pytest.MonkeyPatch, act: str
 ) -> None:
     monkeypatch.setattr("publisher.notify.endpoints.waiting.SLICE", 2)
-    monkeypatch.setattr("publisher.api.endpoints.SLICE", 2)
+    monkeypatch.setattr("publisher.api.stopping.SLICE", 2)
     endpoint_id = registered(client)["id"]
     for _ in range(5):
         put_delivery(database, endpoint_id, "pending")

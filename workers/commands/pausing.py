@@ -1,15 +1,19 @@
 """`pause` and `resume`: hold back a stage, all deliveries or a single endpoint, and let it go on."""
 
+import time
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from publisher.database import Sessions
 from publisher.errors import InvalidInput
 from publisher.notify.endpoints.pausing import pause_endpoint, resume_endpoint
+from publisher.notify.endpoints.store import shard_of
 from publisher.notify.fan_out.message import instant
+from publisher.notify.shards.last_look import PAUSE_S, LastLook
 from publisher.outbox.parking import SLICE, bring_back
-from publisher.pauses import Stage
+from publisher.pauses import Pause, Stage
 from publisher.pauses import pause as pause_stage
 from publisher.pauses import resume as resume_stage
 from publisher.text import clean_line
@@ -37,11 +41,8 @@ def pause(
     reason = clean_line(reason)
     if len(reason) > _LONGEST_REASON:
         raise InvalidInput.of("/reason", f"expected at most {_LONGEST_REASON} characters")
-    with opened(settings_of(data)) as sessions, sessions.begin() as session:
-        if isinstance(paused, Stage):
-            found, is_new = pause_stage(session, paused, reason=reason or None)
-        else:
-            found, is_new = pause_endpoint(session, paused, reason=reason or None)
+    with opened(settings_of(data)) as sessions:
+        found, is_new = _paused(sessions, paused, reason=reason or None)
     since = instant(found.since)
     if as_json:
         print_json({"what": found.what, "since": since, "reason": found.reason, "changed": is_new})
@@ -71,6 +72,18 @@ def resume(what: What, *, data: Data = None, as_json: AsJson = False) -> None:
         print_json({"what": str(paused), "paused_since": since, "changed": ended is not None})
     else:
         print_line(f"resumed {paused}" if ended else f"{paused} was not paused")
+
+
+def _paused(sessions: Sessions, what: Stage | UUID, *, reason: str | None) -> tuple[Pause, bool]:
+    if isinstance(what, Stage):
+        with sessions.begin() as session:
+            return pause_stage(session, what, reason=reason)
+    with sessions.begin() as session:
+        found = pause_endpoint(session, what, reason=reason)
+    look = LastLook(sessions, shard_of(what))
+    while not look.is_over():
+        time.sleep(PAUSE_S)
+    return found
 
 
 def _parsed(what: str) -> Stage | UUID:

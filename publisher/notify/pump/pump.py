@@ -120,8 +120,8 @@ class Pump:
 
     async def _beat(self) -> None:
         async with self._turn:
-            started, in_hand = time.monotonic(), self._in_hand
-            flying, busy = in_hand.flying, in_hand.shards
+            await asyncio.sleep(0)  # What was claimed in the turn before begins: `LastLook` relies on it.
+            started, flying, busy = time.monotonic(), self._in_hand.flying, self._in_hand.shards
             before = self._holdings.leases.keys()
             self._holdings = await self._looking.ask(
                 partial(beat, me=self.id, in_flight=flying, busy=busy, started=started, before=self._holdings)

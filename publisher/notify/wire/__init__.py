@@ -2,6 +2,7 @@
 
     client.py            a request in, an answer out, by the deadline
     transport.py         httpx's transport: the connection that is taken, and what is written to it
+    targets.py           where a request goes, as its URL says
     idle.py              connections that wait for a next request
     dialling.py          new ones, to what `names.py` found and `addresses.py` allows
     connection.py        one of them: an answer, read by llhttp, within `bounds.py`

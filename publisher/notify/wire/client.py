@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import httpx
 
@@ -18,6 +17,7 @@ from publisher.notify.wire.bounds import MAX_BODY_BYTES
 from publisher.notify.wire.dialling import TlsFailed, Way
 from publisher.notify.wire.names import NameNotFound, RefusedAddress
 from publisher.notify.wire.response_headers import response_headers
+from publisher.notify.wire.targets import target_of
 from publisher.notify.wire.transport import EXACT_URL, WAY, GuardedTransport
 
 _DETAIL_LENGTH = 300
@@ -98,12 +98,12 @@ class WebhookClient:
         await self._transport.aclose()
 
     async def _exchange(self, asked: Request, heard: _Heard, way: Way) -> None:
-        url = _parsed(asked.url)
+        target = target_of(asked.url)
         request = httpx.Request(
             asked.method,
-            url,
+            target.url,
             headers={
-                "host": url.netloc.decode(),
+                "host": target.authority,
                 **asked.headers,
                 "accept-encoding": "identity",
                 **({} if asked.method == "GET" else {"content-length": str(len(asked.body))}),
@@ -120,11 +120,6 @@ class WebhookClient:
             heard.status, heard.headers = response.status_code, response_headers(response.headers.raw)
             async for chunk in body:
                 heard.body += chunk
-
-
-@lru_cache(maxsize=16_384)
-def _parsed(url: str) -> httpx.URL:
-    return httpx.URL(url)
 
 
 def _kind(error: Exception) -> ErrorKind:

@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -12,6 +13,7 @@ import aiohappyeyeballs
 import httpx
 from aiohappyeyeballs import AddrInfoType
 
+from publisher.notify.wire.addresses import Address
 from publisher.notify.wire.connection import Connection
 from publisher.notify.wire.idle import Origin
 from publisher.notify.wire.names import Names
@@ -73,15 +75,23 @@ class Dialler:
         return connection
 
     async def _addresses(self, host: str) -> Sequence[str]:
-        if ":" not in host and not host.removesuffix(".").rpartition(".")[2].isdecimal():
+        address = _literal(host)
+        if address is None:
             return await self._names.addresses(host)
-        try:
-            address = ip_address(host)
-        except ValueError:
-            # The system's resolver would take `127.1` for an address.
-            raise httpx.LocalProtocolError(f"{host} is neither a name nor an address") from None
         self._names.check(address)
         return [str(address)]
+
+
+@lru_cache(16_384)
+def _literal(host: str) -> Address | None:
+    """Return the address that a host is written as; None: it is a name."""
+    if ":" not in host and not host.removesuffix(".").rpartition(".")[2].isdecimal():
+        return None
+    try:
+        return ip_address(host)
+    except ValueError:
+        # The system's resolver would take `127.1` for an address.
+        raise httpx.LocalProtocolError(f"{host} is neither a name nor an address") from None
 
 
 async def _first_of(addresses: Sequence[str], port: int) -> tuple[str, Mapping[str, Any]]:

@@ -69,7 +69,7 @@ class Names:
             asked.add_done_callback(_failed)
             self._known[name] = now + KNOWN_S, asked
         # Others may wait for it, too.
-        return await asyncio.shield(asked)
+        return asked.result() if asked.done() else await asyncio.shield(asked)
 
     def _make_room(self, now: float) -> None:
         while self._known:

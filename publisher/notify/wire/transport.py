@@ -1,6 +1,5 @@
 """httpx's transport for webhooks: to allowed addresses only, the URL as it was written, within bounds."""
 
-import re
 import ssl
 from collections.abc import AsyncIterator, Sequence
 
@@ -11,24 +10,20 @@ from publisher.notify.wire.connection import Connection
 from publisher.notify.wire.dialling import Dialler, Way
 from publisher.notify.wire.idle import Idle, Origin
 from publisher.notify.wire.names import Names
+from publisher.notify.wire.targets import Target, target_of
 
 EXACT_URL = "exact_url"
-"""The extension of a request that holds its URL, which httpx.URL would tidy up."""
+"""The extension of a request that holds its URL as it was written."""
 
 WAY = "way"
 """The extension that holds a `Way`, which is filled in."""
-
-_URL = re.compile(r"(?i:https?)://[^/?#@]+(?P<target>[/?][!-~]*)?")
-_DEFAULT_PORT = {"http": 80, "https": 443}
-_HIGHEST_PORT = 65535
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Sends httpx's requests over connections of our own.
 
     Of every answer, the head and the beginning of the body are read (`bounds.py`); nothing is decompressed. A
-    connection on which the whole answer came is used again. The URL goes out as it was written: httpx tidies
-    it up (`%2f` becomes `/`), which breaks receivers that compare it.
+    connection on which the whole answer came is used again. The URL goes out as it was written.
     """
 
     def __init__(self, *, allowed: Sequence[Network], lookup: Lookup, tls: ssl.SSLContext) -> None:
@@ -46,13 +41,14 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Return the answer once its head is there.
 
         Raises:
-            httpx.LocalProtocolError: when the request cannot be sent as it is.
+            httpx.LocalProtocolError: when the request cannot be sent as it is, and what `target_of` raises.
             httpx.ConnectError: when no connection came about: `RefusedAddress`, `NameNotFound`, `TlsFailed`.
             httpx.ReadError, httpx.RemoteProtocolError: as of `Connection.head`.
         """
-        written, origin = _written(request, await _body(request)), _origin(request.url)
-        connection = await self._asked(origin, written, request.extensions.get(WAY) or Way())
-        body = _Body(self, connection, origin)
+        target = target_of(request.extensions.get(EXACT_URL) or str(request.url))
+        written = _written(request, target, await _body(request))
+        connection = await self._asked(target.origin, written, request.extensions.get(WAY) or Way())
+        body = _Body(self, connection, target.origin)
         return httpx.Response(connection.status or 0, headers=connection.headers, stream=body)
 
     async def _asked(self, origin: Origin, written: bytes, way: Way) -> Connection:
@@ -112,30 +108,10 @@ async def _body(request: httpx.Request) -> bytes:
     return b"".join(request.stream) if isinstance(request.stream, httpx.ByteStream) else await request.aread()
 
 
-def _written(request: httpx.Request, body: bytes) -> bytes:
+def _written(request: httpx.Request, target: Target, body: bytes) -> bytes:
     """Return a request as it goes out."""
     lines = request.headers.raw
     head = b"".join([b"%b: %b\r\n" % line for line in lines])
     if not head.count(b"\n") == head.count(b"\r") == len(lines) or b"\0" in head:
         raise httpx.LocalProtocolError("a header holds a line break or a NUL")
-    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), _target(request), head, body)
-
-
-def _target(request: httpx.Request) -> bytes:
-    exact = request.extensions.get(EXACT_URL)
-    if exact is None:
-        return request.url.raw_path
-    url = _URL.fullmatch(exact)
-    if url is None:
-        raise httpx.LocalProtocolError("the URL cannot be requested")
-    target = (url["target"] or "/").partition("#")[0]
-    return (target if target.startswith("/") else f"/{target}").encode()
-
-
-def _origin(url: httpx.URL) -> Origin:
-    if url.scheme not in _DEFAULT_PORT or not url.host:
-        raise httpx.UnsupportedProtocol("the URL must begin with http:// or https://, and name a host")
-    port = _DEFAULT_PORT[url.scheme] if url.port is None else url.port
-    if not 1 <= port <= _HIGHEST_PORT:
-        raise httpx.LocalProtocolError(f"there is no port {port}")
-    return Origin(url.scheme == "https", url.raw_host.decode(), port)
+    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), target.path, head, body)

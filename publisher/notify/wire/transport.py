@@ -111,7 +111,7 @@ async def _body(request: httpx.Request) -> bytes:
 def _written(request: httpx.Request, target: Target, body: bytes) -> bytes:
     """Return a request as it goes out."""
     lines = request.headers.raw
-    head = b"".join([b"%b: %b\r\n" % line for line in lines])
-    if not head.count(b"\n") == head.count(b"\r") == len(lines) or b"\0" in head:
+    head = b"\r\n".join(map(b": ".join, lines))
+    if not head.count(b"\n") == head.count(b"\r") == len(lines) - 1 or b"\0" in head:
         raise httpx.LocalProtocolError("a header holds a line break or a NUL")
-    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode(), target.path, head, body)
+    return b"%b %b HTTP/1.1\r\n%b\r\n\r\n%b" % (request.method.encode(), target.path, head, body)

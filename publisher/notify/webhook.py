@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
 from publisher import __version__
@@ -17,9 +17,11 @@ from publisher.notify.secrets.box import SecretBox
 from publisher.notify.secrets.endpoint_secrets import live_secrets
 from publisher.notify.sending import Request
 from publisher.notify.signature import sign
-from publisher.schema import MessageRow
 
 USER_AGENT = f"publisher/{__version__}"
+_MESSAGES = text("""
+SELECT id, body, accepted_at, traceparent FROM message WHERE (id, time) IN :wanted AND body IS NOT NULL
+""").bindparams(bindparam("wanted", expanding=True))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,12 +103,7 @@ def _messages(session: Session, wanted: Mapping[UUID, datetime]) -> dict[UUID, A
     """
     if not wanted:
         return {}
-    rows = session.execute(
-        select(MessageRow.id, MessageRow.body, MessageRow.accepted_at, MessageRow.traceparent).where(
-            tuple_(MessageRow.id, MessageRow.time).in_(list(wanted.items())), MessageRow.body.is_not(None)
-        )
-    )
-    return {row.id: row for row in rows}
+    return {row.id: row for row in session.execute(_MESSAGES, {"wanted": list(wanted.items())})}
 
 
 def _webhook(row: Due, message: Any, secrets: tuple[bytes, ...]) -> Webhook:

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ARRAY, Row, Uuid, any_, delete, func, literal, or_, select, update
+from sqlalchemy import Row, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from publisher.errors import Conflict, SettingsError
@@ -21,6 +22,10 @@ MAX_LIVE = 10
 """Every request carries a signature by each live secret."""
 
 _SAMPLE = 100
+_LIVE = text("""
+SELECT endpoint_id, encrypted FROM endpoint_secret
+WHERE endpoint_id = ANY(:endpoints) AND (expires_at IS NULL OR expires_at > :at) ORDER BY id DESC
+""")
 log = structlog.get_logger("publisher.endpoint_secrets")
 
 
@@ -117,24 +122,16 @@ def refuse_key(session: Session, box: SecretBox) -> None:
 def _live(
     session: Session, endpoint_ids: Collection[UUID], *, box: SecretBox, at: datetime
 ) -> dict[UUID, tuple[bytes, ...]]:
-    rows = session.execute(
-        select(EndpointSecretRow.endpoint_id, EndpointSecretRow.encrypted)
-        .where(
-            # One parameter, so that it is the same statement for any number of endpoints.
-            EndpointSecretRow.endpoint_id == any_(literal(list(endpoint_ids), ARRAY(Uuid()))),
-            or_(EndpointSecretRow.expires_at.is_(None), EndpointSecretRow.expires_at > at),
-        )
-        .order_by(EndpointSecretRow.id.desc())
-    )
-    return _decrypted(rows, box)
+    return _decrypted(session.execute(_LIVE, {"endpoints": list(endpoint_ids), "at": at}), box)
 
 
-def _decrypted(rows: Iterable[Row[UUID, bytes]], box: SecretBox) -> dict[UUID, tuple[bytes, ...]]:
+def _decrypted(rows: Iterable[Row[Any]], box: SecretBox) -> dict[UUID, tuple[bytes, ...]]:
     found: dict[UUID, tuple[bytes, ...]] = {}
-    for endpoint_id, encrypted in rows:
+    for row in rows:
+        endpoint_id = row.endpoint_id
         before = found.get(endpoint_id, ())
         try:
-            found[endpoint_id] = (*before, box.decrypt(encrypted, owner=endpoint_id.bytes))
+            found[endpoint_id] = (*before, box.decrypt(row.encrypted, owner=endpoint_id.bytes))
         except SettingsError:
             found[endpoint_id] = before
     return found

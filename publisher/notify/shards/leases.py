@@ -11,11 +11,13 @@ from sqlalchemy import (
     Select,
     SmallInteger,
     any_,
+    bindparam,
     delete,
     func,
     literal,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -30,6 +32,13 @@ BEAT_S = 1.0
 """How often a sender says that it is alive, and renews its leases."""
 
 _FORGOTTEN = timedelta(minutes=1)
+# Shard and token: a sender that slept must not lock what another one holds by now. The lock keeps others from
+# taking over, and us not from renewing meanwhile.
+_STANDING = text("""
+SELECT shard_lease.shard
+FROM shard_lease JOIN unnest(:shards, :tokens) AS mine(shard, token) USING (shard, token)
+ORDER BY shard_lease.shard FOR KEY SHARE OF shard_lease
+""").bindparams(bindparam("shards", type_=ARRAY(SmallInteger)), bindparam("tokens", type_=ARRAY(BigInteger)))
 
 
 def beat(
@@ -80,21 +89,7 @@ def standing(session: Session, tokens: Mapping[int, int]) -> frozenset[int]:
     Args:
         tokens: by shard, as the sender knows them. One that slept past its lease finds them gone.
     """
-    mine = (
-        func.unnest(
-            literal(list(tokens), ARRAY(SmallInteger)), literal(list(tokens.values()), ARRAY(BigInteger))
-        )
-        .table_valued("shard", "token", name="mine")
-        .render_derived()
-    )
-    rows = session.execute(
-        select(ShardLeaseRow.shard)
-        # Both: a sender that slept must not lock what another one holds by now.
-        .join(mine, (ShardLeaseRow.shard == mine.c.shard) & (ShardLeaseRow.token == mine.c.token))
-        .order_by(ShardLeaseRow.shard)
-        # What keeps others from taking over, and us not from renewing meanwhile.
-        .with_for_update(of=ShardLeaseRow, read=True, key_share=True)
-    )
+    rows = session.execute(_STANDING, {"shards": list(tokens), "tokens": list(tokens.values())})
     return frozenset(row.shard for row in rows)
 
 

@@ -5,23 +5,13 @@ import gzip
 import socket
 import ssl
 import struct
-import threading
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from ipaddress import ip_address, ip_network
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
-import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from publisher.notify.endpoints.destination import check_name
 from publisher.notify.outcome import Answer, ErrorKind
@@ -29,102 +19,23 @@ from publisher.notify.sending import Request
 from publisher.notify.wire.bounds import MAX_BODY_BYTES
 from publisher.notify.wire.client import WebhookClient
 from publisher.notify.wire.response_headers import MAX_HEADERS_BYTES
+from tests.unit.scripted import (
+    FLOODS,
+    OK,
+    Behaviour,
+    Reader,
+    Receiver,
+    Writer,
+    answering,
+    flooding,
+    for_ever,
+    receiver,
+    self_signed,
+)
+from tests.unit.wire import client, eventually
 
-LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 DEADLINE_S = 1.0
 GRACE_S = 1.0
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
-Behaviour = Callable[[Reader, Writer], Awaitable[None]]
-
-
-@dataclass
-class Receiver:
-    """A server on loopback that remembers what came in."""
-
-    port: int = 0
-    opened: int = 0
-    closed: int = 0
-    requests: list[bytes] = field(default_factory=list)
-
-    def url(self, path: str = "/hook", *, host: str = "127.0.0.1", scheme: str = "http") -> str:
-        return f"{scheme}://{host}:{self.port}{path}"
-
-
-async def read_request(reader: Reader) -> bytes:
-    head = await reader.readuntil(b"\r\n\r\n")
-    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    return head + await reader.readexactly(int(lengths[0].split(b":")[1]) if lengths else 0)
-
-
-def answering(*parts: bytes, pause_s: float = 0) -> Behaviour:
-    """Answer each request with the parts, a pause between them."""
-
-    async def behave(_: Reader, writer: Writer) -> None:
-        for part in parts:
-            writer.write(part)
-            await writer.drain()
-            if pause_s:
-                await asyncio.sleep(pause_s)
-
-    return behave
-
-
-def for_ever(part: bytes, *, after: bytes = b"", pause_s: float = 0) -> Behaviour:
-    """Answer with a beginning, then with the same part until the client hangs up."""
-
-    async def behave(_: Reader, writer: Writer) -> None:
-        writer.write(after)
-        while True:
-            writer.write(part)
-            await writer.drain()
-            await asyncio.sleep(pause_s)
-
-    return behave
-
-
-@asynccontextmanager
-async def receiver(
-    behave: Behaviour, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
-) -> AsyncIterator[Receiver]:
-    it = Receiver()
-    serving: set[asyncio.Task[None] | None] = set()
-
-    async def serve(reader: Reader, writer: Writer) -> None:
-        serving.add(asyncio.current_task())
-        it.opened += 1
-        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            while not writer.is_closing():
-                it.requests.append(await read_request(reader))
-                await behave(reader, writer)
-        it.closed += 1
-        writer.close()
-
-    server = await asyncio.start_server(serve, host, 0, ssl=tls)
-    it.port = server.sockets[0].getsockname()[1]
-    try:
-        yield it
-    finally:
-        server.close()
-        for task in serving:
-            assert task is not None
-            task.cancel()
-        await asyncio.gather(*(task for task in serving if task), return_exceptions=True)
-
-
-@cache
-def authorities() -> ssl.SSLContext:
-    """Return what the client trusts by default; reading it takes longer than most tests."""
-    return httpx.create_ssl_context()
-
-
-@asynccontextmanager
-async def client(**arguments: object) -> AsyncIterator[WebhookClient]:
-    made = WebhookClient(**({"allowed": LOOPBACK, "tls": authorities()} | arguments))  # type: ignore[arg-type]
-    try:
-        yield made
-    finally:
-        await made.aclose()
 
 
 async def send(to: str, *, by: WebhookClient | None = None, deadline_s: float = DEADLINE_S) -> Answer:
@@ -134,12 +45,6 @@ async def send(to: str, *, by: WebhookClient | None = None, deadline_s: float = 
         return await by.send(request, deadline_s=deadline_s)
     async with client() as made:
         return await made.send(request, deadline_s=deadline_s)
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 def exchange(behave: Behaviour, *, deadline_s: float = DEADLINE_S) -> tuple[Answer, Receiver, float]:
@@ -402,52 +307,6 @@ def test_a_compressed_body_is_not_unpacked() -> None:
 
     assert answer.status == 200
     assert answer.body == bomb[:MAX_BODY_BYTES]
-
-
-_OK_WITH = b"HTTP/1.1 200 OK\r\n"
-_CHUNKED = _OK_WITH + b"transfer-encoding: chunked\r\n\r\n"
-# What comes first, and what then comes without end.
-FLOODS: dict[str, tuple[bytes, bytes]] = {
-    "body": (_OK_WITH + b"\r\n", b"x" * 65536),
-    "body of 1 GB": (_OK_WITH + b"content-length: 1000000000\r\n\r\n", b"x" * 65536),
-    "chunks": (_CHUNKED, b"10000\r\n" + b"x" * 65536 + b"\r\n"),
-    "chunks of a byte": (_CHUNKED, b"1\r\nx\r\n" * 8192),
-    "an extension of a chunk": (_CHUNKED + b"1;x=", b"x" * 65536),
-    "trailers": (_CHUNKED + b"0\r\n", b"x: y\r\n" * 8192),
-    "gzip": (_OK_WITH + b"content-encoding: gzip\r\n\r\n", gzip.compress(bytes(10_000_000))),
-    "headers": (_OK_WITH, b"x: y\r\n" * 8192),
-    "a header": (_OK_WITH + b"x: ", b"y" * 65536),
-    "informational answers": (b"", b"HTTP/1.1 102 Processing\r\n\r\n" * 2048),
-    "early hints": (b"", b"HTTP/1.1 103 Early Hints\r\nlink: " + b"x" * 8000 + b"\r\n\r\n"),
-    "answers": (b"", OK * 1024),
-    "line breaks": (b"", b"\r\n" * 32768),
-}
-
-
-@contextmanager
-def flooding(head: bytes, part: bytes) -> Iterator[str]:
-    """Yield the URL of a receiver in threads of its own, which write as fast as the client reads."""
-
-    def flood(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            connection.recv(65536)
-            connection.sendall(head)
-            while True:
-                connection.sendall(part)
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=flood, args=(server.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        serving = threading.Thread(target=serve)
-        serving.start()
-        try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}/"
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            serving.join()
 
 
 @pytest.mark.parametrize("name", FLOODS)
@@ -719,35 +578,6 @@ def test_what_is_no_url_is_an_error_and_not_an_exception(url: str) -> None:
 
 
 # TLS.
-
-
-def self_signed(path: Path, *, until: timedelta) -> Path:
-    """Make a certificate for 127.0.0.1 and good.example, with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "good.example")])
-    names = x509.SubjectAlternativeName(
-        [x509.DNSName("good.example"), x509.IPAddress(ip_address("127.0.0.1"))]
-    )
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=2))
-        .not_valid_after(now + until)
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
 
 
 @pytest.fixture(scope="module")

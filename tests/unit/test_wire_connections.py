@@ -6,15 +6,8 @@ import pytest
 
 from publisher.notify.outcome import Answer, ErrorKind
 from publisher.notify.wire.bounds import MAX_BODY_BYTES
-from tests.unit.test_notify_client import (
-    OK,
-    Behaviour,
-    Receiver,
-    answering,
-    client,
-    receiver,
-)
-from tests.unit.wire import LoopFactory, hang_up, in_turn, on_both_loops, run, send, then_hang_up
+from tests.unit.scripted import OK, Behaviour, Receiver, answering, hang_up, in_turn, receiver, then_hang_up
+from tests.unit.wire import LoopFactory, client, on_both_loops, run, send
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 PAUSE_S = 0.03

@@ -10,17 +10,8 @@ from pathlib import Path
 import pytest
 
 from publisher.notify.outcome import Answer, ErrorKind
-from tests.unit.test_notify_client import (
-    OK,
-    Reader,
-    Receiver,
-    Writer,
-    answering,
-    client,
-    receiver,
-    self_signed,
-)
-from tests.unit.wire import LoopFactory, eventually, on_both_loops, open_sockets, run, send
+from tests.unit.scripted import OK, Reader, Receiver, Writer, answering, receiver, self_signed
+from tests.unit.wire import LoopFactory, client, eventually, on_both_loops, open_sockets, run, send
 
 
 def dialled(addresses: list[str], *, host: str = "127.0.0.2", loop: LoopFactory) -> tuple[Answer, Receiver]:

@@ -8,8 +8,8 @@ import pytest
 from publisher.notify.outcome import Answer, ErrorKind
 from publisher.notify.sending import Request
 from publisher.notify.wire.bounds import LONG_BYTES, MOST_INFORMATIONAL
-from tests.unit.test_notify_client import OK, Reader, Receiver, Writer, answering, client, receiver
-from tests.unit.wire import LoopFactory, eventually, on_both_loops, open_sockets, run, send
+from tests.unit.scripted import OK, Reader, Receiver, Writer, answering, receiver
+from tests.unit.wire import LoopFactory, client, eventually, on_both_loops, open_sockets, run, send
 
 HEAD = b"HTTP/1.1 413 Content Too Large\r\n"
 FRAMED = HEAD + b"content-length: 2\r\n\r\nok"

@@ -7,8 +7,8 @@ import pytest
 
 from publisher.notify.outcome import Answer, ErrorKind
 from publisher.notify.wire.bounds import LENIENT_BYTES
-from tests.unit.test_notify_client import FLOODS, answering, client, flooding, receiver
-from tests.unit.wire import LoopFactory, on_both_loops, run, send
+from tests.unit.scripted import FLOODS, answering, flooding, receiver
+from tests.unit.wire import LoopFactory, client, on_both_loops, run, send
 
 OK_WITH = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK_WITH + b"transfer-encoding: chunked\r\n\r\n"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from publisher.notify.outcome import Answer, ErrorKind
 from publisher.notify.wire.client import WebhookClient
-from tests.unit.test_notify_client import LOOPBACK, OK
-from tests.unit.wire import send
+from tests.unit.scripted import OK
+from tests.unit.wire import LOOPBACK, send
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 VALID = (

@@ -12,8 +12,8 @@ import pytest
 
 from publisher.notify.outcome import Answer
 from publisher.notify.wire import idle
-from tests.unit.test_notify_client import OK, Receiver, answering, client, receiver, self_signed
-from tests.unit.wire import LoopFactory, eventually, on_both_loops, open_sockets, run, send
+from tests.unit.scripted import OK, Receiver, answering, receiver, self_signed
+from tests.unit.wire import LoopFactory, client, eventually, on_both_loops, open_sockets, run, send
 
 
 @on_both_loops

@@ -14,18 +14,18 @@ import pytest
 from publisher.notify.outcome import ErrorKind
 from publisher.notify.wire import dialling
 from publisher.notify.wire.connection import Connection
-from tests.unit.test_notify_client import (
+from tests.unit.scripted import (
     OK,
     Behaviour,
     Reader,
     Writer,
     answering,
-    client,
     for_ever,
+    hang_up,
     receiver,
     self_signed,
 )
-from tests.unit.wire import LoopFactory, eventually, hang_up, on_both_loops, open_sockets, run, send
+from tests.unit.wire import LoopFactory, client, eventually, on_both_loops, open_sockets, run, send
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 

@@ -10,8 +10,7 @@ import pytest
 
 from publisher.notify.wire import names
 from publisher.notify.wire.names import NameNotFound, Names
-from tests.unit.test_notify_client import LOOPBACK
-from tests.unit.wire import LoopFactory, eventually, on_both_loops, run
+from tests.unit.wire import LOOPBACK, LoopFactory, eventually, on_both_loops, run
 
 
 class Resolver:

@@ -9,8 +9,8 @@ import pytest
 
 from publisher.notify.outcome import Answer, ErrorKind
 from publisher.notify.sending import Request
-from tests.unit.test_notify_client import OK, Receiver, answering, client, receiver
-from tests.unit.wire import run, send
+from tests.unit.scripted import OK, Receiver, answering, receiver
+from tests.unit.wire import client, run, send
 
 
 def asked(path: str, headers: Mapping[str, str]) -> tuple[Answer, Receiver]:

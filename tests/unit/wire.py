@@ -1,19 +1,24 @@
-"""What tests of connections to receivers share: scripted receivers, both event loops, what is left open."""
+"""What tests of connections to receivers share: the client, both event loops, what is left open."""
 
 import asyncio
 import gc
 import os
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from functools import cache
+from ipaddress import ip_network
 from typing import Any, TypeVar
 
+import httpx
 import pytest
 import uvloop
 
 from publisher.notify.outcome import Answer
 from publisher.notify.sending import Request
 from publisher.notify.wire.client import WebhookClient
-from tests.unit.test_notify_client import Behaviour, Reader, Writer
+
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 Result = TypeVar("Result")
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -45,6 +50,21 @@ def run(scenario: Coroutine[Any, Any, Result], *, loop: LoopFactory = asyncio.ne
     return result
 
 
+@cache
+def authorities() -> ssl.SSLContext:
+    """Return what the client trusts by default; reading it takes longer than most tests."""
+    return httpx.create_ssl_context()
+
+
+@asynccontextmanager
+async def client(**arguments: object) -> AsyncIterator[WebhookClient]:
+    made = WebhookClient(**({"allowed": LOOPBACK, "tls": authorities()} | arguments))  # type: ignore[arg-type]
+    try:
+        yield made
+    finally:
+        await made.aclose()
+
+
 async def send(to: str, *, by: WebhookClient, deadline_s: float = 8.0) -> Answer:
     """Send a webhook.
 
@@ -68,30 +88,3 @@ def open_sockets() -> int:
         with suppress(OSError):
             count += os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:")
     return count
-
-
-def in_turn(*behaviours: Behaviour) -> Behaviour:
-    """Behave differently with every request, whichever connection it comes on; at last as the last says."""
-    left = list(behaviours)
-
-    async def behave(reader: Reader, writer: Writer) -> None:
-        await (left.pop(0) if len(left) > 1 else left[0])(reader, writer)
-
-    return behave
-
-
-async def hang_up(_: Reader, writer: Writer) -> None:
-    writer.close()
-
-
-def then_hang_up(*parts: bytes, pause_s: float = 0.02) -> Behaviour:
-    """Answer with the parts, a pause after each, and hang up."""
-
-    async def behave(_: Reader, writer: Writer) -> None:
-        for part in parts:
-            writer.write(part)
-            await writer.drain()
-            await asyncio.sleep(pause_s)
-        writer.close()
-
-    return behave

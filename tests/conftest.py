@@ -1,10 +1,13 @@
 """What every test may ask for: a PostgreSQL database and a Redis of its test process."""
 
+import gc
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.servers import Addresses, Keeper, ServersMissing, ask_keeper, versions
@@ -16,12 +19,20 @@ FOLDER = "folder_of_the_keeper"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure() -> None:
-    """Choose how long hypothesis searches; `--hypothesis-profile` overrides it."""
+    """Choose how long hypothesis searches (`--hypothesis-profile` overrides it), and what is logged."""
     # Two cores shared by many processes say nothing about how fast a function is.
     quick = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.register_profile("quick", quick)
     settings.register_profile("ci", quick, max_examples=300, print_blob=True)
     settings.load_profile("ci" if os.environ.get("CI") else "quick")
+    # As processes do (`configure_logging`): there is a line for each of thousands of deliveries below that.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, not each time among thousands of tests and all modules."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:

@@ -2,15 +2,17 @@
 
 import itertools
 import json
+import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+import structlog
 from sqlalchemy import Engine, Select, func, select, text, update
 from standardwebhooks.webhooks import Webhook
 from structlog.testing import capture_logs
@@ -89,6 +91,16 @@ def test_every_attempt_is_on_record(subscribers: Making) -> None:
     assert delivery.next_attempt_at is None
 
 
+@pytest.fixture
+def every_line() -> Iterator[None]:
+    """Log what processes keep to themselves, too."""
+    before = structlog.get_config()["wrapper_class"]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    yield
+    structlog.configure(wrapper_class=before)
+
+
+@pytest.mark.usefixtures("every_line")
 def test_failed_attempts_are_logged_aloud_and_others_are_not(subscribers: Making) -> None:
     replies = iter([Reply(status=503, body=b"what the receiver says"), Reply()])
     some = subscribers(lambda _: next(replies))

@@ -10,6 +10,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from tests.dealing import dealt
 from tests.servers import Addresses, Keeper, ServersMissing, ask_keeper, versions
 
 KEEPER = pytest.StashKey[Keeper]()
@@ -29,6 +30,13 @@ def pytest_configure() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let every test process begin with what takes long."""
+    told: dict[str, Any] = getattr(config, "workerinput", {"workercount": 1})
+    items[:] = dealt(items, processes=told["workercount"])
+
+
 def pytest_collection_finish() -> None:
     """Look for garbage among what tests make, not each time among thousands of tests and all modules."""
     gc.collect()
@@ -42,11 +50,11 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Run half as many tests again at a time as there are cores: most of them wait, for leases to run out."""
+    """Run twice as many tests at a time as there are cores: most of them wait, for leases to run out."""
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return None  # pytest-xdist reads it
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores + cores // 2
+    return 2 * cores
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -26,6 +26,7 @@ def redis_url(own_redis: OwnRedis) -> str:
     return own_redis.url
 
 
+@pytest.mark.lasts_a_minute
 def test_a_minute_without_redis_costs_a_minute_of_publishing(own_redis: OwnRedis, system: System) -> None:
     with Receivers() as receivers, under_load(system, receivers, endpoints=1) as load:
         with load.clients():

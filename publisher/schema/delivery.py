@@ -12,6 +12,7 @@ from publisher.schema.row import BigInt, Row
 _IS_TOLD_OF_EVENTS = text("deleted_at IS NULL AND topic_id IS NULL")
 _SUBSCRIBES = text("topic_id IS NOT NULL")
 _IS_PENDING = text("state = 'pending'")
+_HAS_A_TIME = text("next_attempt_at IS NOT NULL")
 _IS_URGENT = text("state = 'pending' AND urgent")
 
 
@@ -118,7 +119,7 @@ class DeliveryRow(Row):
     Attributes:
         state: `DeliveryState`.
         attempts: made so far.
-        next_attempt_at: of a pending one.
+        next_attempt_at: of a pending one, and of no other.
         trigger: why the next attempt is made: `auto`, `manual` or `replay`; `auto` again after it.
         urgent: it goes before all that waits, unless the endpoint keeps an order.
     """
@@ -126,7 +127,9 @@ class DeliveryRow(Row):
     __tablename__ = "delivery"
     __table_args__ = (
         UniqueConstraint("endpoint_id", "message_id"),
-        Index("delivery_due", "shard", "next_attempt_at", postgresql_where=_IS_PENDING),
+        # Not `_IS_PENDING`: a planner that last saw an empty queue takes whatever index fits, and walks along
+        # all that waits for each shard. Of what is asked by shard and time alone, only this one fits.
+        Index("delivery_due", "shard", "next_attempt_at", postgresql_where=_HAS_A_TIME),
         Index("delivery_urgent", "shard", "next_attempt_at", postgresql_where=_IS_URGENT),
         Index("delivery_waiting", "endpoint_id", "next_attempt_at", postgresql_where=_IS_PENDING),
         Index("delivery_line", "endpoint_id", "message_id", postgresql_where=_IS_PENDING),

@@ -2,10 +2,11 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping, event, func, select, text, update
 from sqlalchemy.orm import Session
 
 from publisher.database import Sessions
@@ -171,7 +172,7 @@ def test_a_look_takes_no_more_than_there_is_room_for(database: Sessions) -> None
     some.tell(*readers)
     with some.sessions.begin() as session:
         leases, found = claimed_by(session, new_id())
-        busy = [one.id for one in found.deliveries]
+        busy = {one.id for one in found.deliveries}
 
         rest = claim(session, leases, Room(slots=100, busy=busy), box=BOX, now=datetime.now(UTC))
 
@@ -270,3 +271,25 @@ def test_one_shard_that_was_lost_costs_no_report_of_the_others(database: Session
 
     assert recorded == kept
     assert len(some.attempts()) == len(kept)
+
+
+def test_no_other_index_fits_what_is_asked_by_shard_and_time(database: Sessions) -> None:
+    """A planner that last saw an empty queue would take it, and walk along all that waits for each shard."""
+    with database() as session:
+        statements: list[tuple[str, Any]] = []
+        connection = session.connection()
+        event.listen(connection, "before_cursor_execute", lambda *args: statements.append((args[2], args[3])))
+        claimed_by(session, new_id())
+        look, values = next(one for one in statements if "row_number" in one[0])
+
+        def walk() -> str:
+            plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {look}", values))
+            return next(line for line in plan.splitlines() if " on delivery " in line)
+
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        with_it = walk()
+        session.execute(text("DROP INDEX delivery_due"))
+        without_it = walk()
+
+    assert "delivery_due" in with_it
+    assert "Seq Scan" in without_it

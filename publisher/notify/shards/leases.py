@@ -20,7 +20,6 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from publisher.notify.shards.holdings import NOTHING, Holdings, Lease
@@ -32,6 +31,26 @@ BEAT_S = 1.0
 """How often a sender says that it is alive, and renews its leases."""
 
 _FORGOTTEN = timedelta(minutes=1)
+# One question, since looks wait for the answer: that this sender is alive, that its leases go on, and how all
+# seats stand. Whoever took one of ours in this moment has it: `renewed` lacks it.
+_BEAT = text("""
+WITH alive AS (
+    INSERT INTO sender (id, beat_at, in_flight) VALUES (:me, now(), :in_flight)
+    ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at, in_flight = excluded.in_flight
+), forgotten AS (
+    DELETE FROM sender WHERE id IN (
+        SELECT id FROM sender WHERE id <> :me AND beat_at < now() - :forgotten FOR UPDATE SKIP LOCKED)
+), mine AS (
+    SELECT shard FROM shard_lease WHERE holder = :me ORDER BY shard FOR NO KEY UPDATE
+), renewed AS (
+    UPDATE shard_lease SET until = now() + :lease FROM mine WHERE shard_lease.shard = mine.shard
+    RETURNING shard_lease.shard, shard_lease.token
+)
+SELECT shard_lease.shard, shard_lease.holder, renewed.token,
+       shard_lease.holder IS NULL OR shard_lease.until <= now() AS free,
+       (SELECT count(*) FROM sender WHERE id <> :me AND beat_at > now() - :lease) AS others
+FROM shard_lease LEFT JOIN renewed USING (shard)
+""")
 # Shard and token: a sender that slept must not lock what another one holds by now. The lock keeps others from
 # taking over, and us not from renewing meanwhile.
 _STANDING = text("""
@@ -57,8 +76,11 @@ def beat(
         started: the monotonic clock before the transaction began.
         before: what it held until now.
     """
-    share = share_out(_seats(session), me=me, alive=_alive(session, me, in_flight), busy=busy)
-    tokens = _renew(session, me, share.keep)
+    told = {"me": me, "in_flight": in_flight, "lease": LEASE, "forgotten": _FORGOTTEN}
+    rows = session.execute(_BEAT, told).all()
+    seats = [Seat(shard=row.shard, holder=row.holder, free=row.free) for row in rows]
+    share = share_out(seats, me=me, alive=1 + rows[0].others, busy=busy)
+    tokens = {row.shard: row.token for row in rows if row.token is not None and row.shard in share.keep}
     if share.give_back:
         _give_back(session, me, share.give_back)
     if share.take:
@@ -94,25 +116,6 @@ def standing(session: Session, tokens: Mapping[int, int]) -> frozenset[int]:
 
 
 _FREE = or_(ShardLeaseRow.holder.is_(None), ShardLeaseRow.until <= func.now())
-
-
-def _alive(session: Session, me: UUID, in_flight: int) -> int:
-    mine = insert(SenderRow).values(id=me, beat_at=func.now(), in_flight=in_flight)
-    mine = mine.on_conflict_do_update(
-        index_elements=[SenderRow.id],
-        set_={"beat_at": mine.excluded.beat_at, "in_flight": mine.excluded.in_flight},
-    )
-    others = SenderRow.id != me
-    dead = select(SenderRow.id).where(others, SenderRow.beat_at < func.now() - _FORGOTTEN)
-    forgotten = delete(SenderRow).where(SenderRow.id.in_(dead.with_for_update(skip_locked=True)))
-    lately = select(func.count()).where(others, SenderRow.beat_at > func.now() - LEASE)
-    # One question: each answer is one more time that the thread waits for its turn beside a busy loop.
-    return 1 + (session.scalar(lately.add_cte(mine.cte("mine"), forgotten.cte("forgotten"))) or 0)
-
-
-def _seats(session: Session) -> list[Seat]:
-    rows = session.execute(select(ShardLeaseRow.shard, ShardLeaseRow.holder, _FREE.label("free")))
-    return [Seat(shard=row.shard, holder=row.holder, free=row.free) for row in rows]
 
 
 def _leases(tokens: Mapping[int, int], started: float, before: Holdings) -> dict[int, Lease]:

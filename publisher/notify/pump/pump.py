@@ -185,7 +185,7 @@ class Pump:
                 self._observer.ended(report)
         finally:
             freed = self._in_hand.land(claimed, report)
-        if (self._more and self._in_hand.has_room) or freed:
+        if not self._woken.is_set() and (freed or (self._more and self._in_hand.has_room)):
             self.wake()
         self._reported.set()
         # Whoever keeps an order gets the next only when it is in the record what came of this one.

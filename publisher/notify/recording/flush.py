@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import uuid5
 
 from pydantic_core import to_json
 from sqlalchemy import text
@@ -16,11 +15,12 @@ from publisher.notify.shards.leases import standing
 # again. But one that arrived has arrived, whatever was decided in that moment. What has become newer since
 # (`overtaken`: the document of a feed) is still owed, after the pause that whoever fails gets, however often
 # the feed changes. What somebody let come due again meanwhile (a replay) is sent again, if it did not arrive.
-# Waiting is counted by the database's clock, which says what is due; the sender's may be off.
+# Waiting is counted by the database's clock, which says what is due; the sender's may be off. An attempt has
+# the same id when it is recorded again: a commit may have come through although its answer got lost.
 _RECORD = text("""
 WITH report AS (
     SELECT * FROM json_to_recordset(CAST(:reports AS json)) AS report(
-        id uuid, delivery_id uuid, endpoint_id uuid, sequence integer, number smallint, trigger text,
+        delivery_id uuid, token bigint, endpoint_id uuid, sequence integer, number smallint, trigger text,
         due_at timestamptz,
         at timestamptz, url text, status smallint, error text, duration_ms integer, address text,
         response_headers jsonb, response_body text, state text, wait_s float8)
@@ -49,7 +49,8 @@ WITH report AS (
 )
 INSERT INTO attempt (id, delivery_id, endpoint_id, number, trigger, at, url, status, error, duration_ms,
                      address, response_headers, response_body)
-SELECT id, delivery_id, endpoint_id, number, trigger, at, url, status, error, duration_ms, address,
+SELECT encode(substr(sha256(concat_ws('/', delivery_id, token, number)::bytea), 1, 16), 'hex')::uuid,
+       delivery_id, endpoint_id, number, trigger, at, url, status, error, duration_ms, address,
        response_headers, response_body
 FROM report
 ON CONFLICT DO NOTHING
@@ -87,9 +88,8 @@ def _row(one: Report) -> dict[str, Any]:
     claimed, answer, keeps = one.claimed, one.answer, one.claimed.sending.keeps_answer
     again_at = one.outcome.next_attempt_at
     return {
-        # The same when it is recorded again: a commit may have come through although its answer got lost.
-        "id": uuid5(claimed.id, f"{claimed.token}/{claimed.attempts + 1}"),
         "delivery_id": claimed.id,
+        "token": claimed.token,
         "endpoint_id": claimed.endpoint_id,
         "sequence": claimed.sequence,
         "number": claimed.attempts + 1,

@@ -5,6 +5,7 @@ import binascii
 import os
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Self
 
 from cryptography.exceptions import InvalidTag
@@ -26,6 +27,7 @@ _SECRET_BYTES = 32
 _SHORTEST, _LONGEST = 24, 64
 _KEY_CHARACTERS = 16
 _NONCE_BYTES = 12
+_KNOWN = 16_384
 # What every stored secret starts with, so that a later way to encrypt can tell its own from these.
 _FORMAT = b"\x01"
 
@@ -82,6 +84,8 @@ class SecretBox:
         """
         self._current = _cipher("PUBLISHER_SECRET_KEY", key)
         self._ciphers = (self._current, *(_cipher("PUBLISHER_OLD_SECRET_KEYS", one) for one in old))
+        # An endpoint's secrets are needed for each message that it is sent.
+        self._decrypted = lru_cache(_KNOWN)(self._decrypt)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -107,11 +111,14 @@ class SecretBox:
         Raises:
             SettingsError: when no key opens it, it was encrypted for another owner, or was changed since.
         """
-        for cipher in self._ciphers:
-            secret = _opened(cipher, stored, owner)
-            if secret is not None:
-                return secret
-        raise SettingsError(WRONG_KEY)
+        secret = self._decrypted(stored, owner)
+        if secret is None:
+            raise SettingsError(WRONG_KEY)
+        return secret
+
+    def _decrypt(self, stored: bytes, owner: bytes) -> bytes | None:
+        opened = (_opened(cipher, stored, owner) for cipher in self._ciphers)
+        return next((secret for secret in opened if secret is not None), None)
 
     def age(self, stored: bytes, *, owner: bytes) -> KeyAge:
         """Return which key is needed to decrypt it."""

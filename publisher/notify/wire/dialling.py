@@ -13,13 +13,14 @@ import aiohappyeyeballs
 import httpx
 from aiohappyeyeballs import AddrInfoType
 
-from publisher.notify.wire.addresses import Address
 from publisher.notify.wire.connection import Connection
 from publisher.notify.wire.idle import Origin
 from publisher.notify.wire.names import Names
 
 # RFC 8305, section 8: when the next address is tried beside the one that does not answer.
 _NEXT_ADDRESS_S = 0.25
+# Addresses are checked where a host is written as one: which may be gone to does not change while we run.
+_KNOWN = 16_384
 
 
 class TlsFailed(httpx.ConnectError):
@@ -44,6 +45,7 @@ class Dialler:
         """Open none yet."""
         self._names = names
         self._tls = tls
+        self._checked = lru_cache(_KNOWN)(self._check)
 
     async def dial(self, origin: Origin, way: Way) -> Connection:
         """Return a new connection.
@@ -75,23 +77,19 @@ class Dialler:
         return connection
 
     async def _addresses(self, host: str) -> Sequence[str]:
-        address = _literal(host)
-        if address is None:
-            return await self._names.addresses(host)
+        return self._checked(host) or await self._names.addresses(host)
+
+    def _check(self, host: str) -> Sequence[str]:
+        """Return the address that a host is written as, if webhooks may go there; nothing: it is a name."""
+        if ":" not in host and not host.removesuffix(".").rpartition(".")[2].isdecimal():
+            return ()
+        try:
+            address = ip_address(host)
+        except ValueError:
+            # The system's resolver would take `127.1` for an address.
+            raise httpx.LocalProtocolError(f"{host} is neither a name nor an address") from None
         self._names.check(address)
-        return [str(address)]
-
-
-@lru_cache(16_384)
-def _literal(host: str) -> Address | None:
-    """Return the address that a host is written as; None: it is a name."""
-    if ":" not in host and not host.removesuffix(".").rpartition(".")[2].isdecimal():
-        return None
-    try:
-        return ip_address(host)
-    except ValueError:
-        # The system's resolver would take `127.1` for an address.
-        raise httpx.LocalProtocolError(f"{host} is neither a name nor an address") from None
+        return (str(address),)
 
 
 async def _first_of(addresses: Sequence[str], port: int) -> tuple[str, Mapping[str, Any]]:

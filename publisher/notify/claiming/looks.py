@@ -20,7 +20,7 @@ IN_FLIGHT = 10
 
 # A shard offers its even share of the free slots, so that a look reads about as many rows as it takes. Where
 # the work is uneven, several looks bring it.
-_LEAST_OF_EACH = 2
+_LEAST_OF_EACH = 4
 
 _NOW = "coalesce(:at, now())"
 _OF_DELIVERY = """

@@ -37,10 +37,13 @@ BOX = SecretBox(_SECRET)
 class _SiteServer(uvicorn.Server):
     """Ends when it is told to; uvicorn looks every tenth of a second, and then waits for another."""
 
+    _loop: asyncio.AbstractEventLoop | None = None
+
     def end(self) -> None:
         """Answer what was begun, and end."""
         self.should_exit = True
-        self._loop.call_soon_threadsafe(self._told.set)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""

@@ -33,8 +33,8 @@ async def delete_endpoint(context: ApiContext, endpoint_id: UUID) -> None:
     Raises:
         NotFound: when there is none, or it was deleted.
     """
-    if await run_in_threadpool(_delete, context, endpoint_id):
-        await _let_the_last_look_end(context, endpoint_id)
+    await run_in_threadpool(_delete, context, endpoint_id)
+    await _let_the_last_look_end(context, endpoint_id)
 
 
 def _change(context: ApiContext, endpoint_id: UUID, wanted: EndpointPatch, reach: Reach) -> Endpoint:
@@ -50,24 +50,18 @@ def _change(context: ApiContext, endpoint_id: UUID, wanted: EndpointPatch, reach
     return endpoint
 
 
-def _delete(context: ApiContext, endpoint_id: UUID) -> bool:
-    """Delete the endpoint; return whether a look may have found something for it before."""
+def _delete(context: ApiContext, endpoint_id: UUID) -> None:
     with context.sessions.begin() as session:
-        stopped = remove(session, endpoint_id)
-    return _stop_waiting(context, endpoint_id) or stopped.was_due
+        remove(session, endpoint_id)
+    _stop_waiting(context, endpoint_id)
 
 
-def _stop_waiting(context: ApiContext, endpoint_id: UUID) -> bool:
-    """Stop all that waits for the endpoint, unless it is enabled; return whether some of it was due.
-
-    A transaction a slice.
-    """
-    was_due, count = False, SLICE
-    while count == SLICE:
+def _stop_waiting(context: ApiContext, endpoint_id: UUID) -> None:
+    """Stop all that waits for the endpoint, unless it is enabled; a transaction a slice."""
+    stopped = SLICE
+    while stopped == SLICE:
         with context.sessions.begin() as session:
             stopped = stop_waiting(session, endpoint_id)
-        was_due, count = was_due or stopped.was_due, stopped.count
-    return was_due
 
 
 async def _let_the_last_look_end(context: ApiContext, endpoint_id: UUID) -> None:

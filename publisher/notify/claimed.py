@@ -11,7 +11,7 @@ from publisher.notify.sending import Sending
 class Claimed(NamedTuple):
     """A delivery that this sender is about to try; no row says so, the lease of its shard does.
 
-    A tuple, as `Due`: it is made in a third of the time.
+    A tuple, as `Due`: it is made in a third of the time. To be made by the names of its members only.
 
     Attributes:
         token: of that lease.

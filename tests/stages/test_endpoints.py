@@ -383,36 +383,11 @@ def test_a_long_queue_is_held_slice_by_slice(database: Sessions, monkeypatch: py
     rest = []
     for _ in range(3):
         with database.begin() as session:
-            rest.append(waiting.stop_waiting(session, endpoint_id).count)
+            rest.append(waiting.stop_waiting(session, endpoint_id))
 
     assert first == {"held": 2, "pending": 3}
     assert rest == [2, 1, 0]
     assert set(states(database).values()) == {("held", None)}
-
-
-@pytest.mark.parametrize(
-    ("state", "due_in_s", "was_due"),
-    [
-        (DeliveryState.PENDING, -1, True),
-        # By the time of the commit, it may be.
-        (DeliveryState.PENDING, 1, True),
-        (DeliveryState.PENDING, 60, False),
-        (DeliveryState.HELD, None, False),
-    ],
-)
-def test_who_stops_what_waits_hears_whether_it_was_due(
-    database: Sessions, state: DeliveryState, due_in_s: float | None, was_due: bool
-) -> None:
-    endpoint_id = made(database)
-    owed(database, endpoint_id, state)
-    due_at = None if due_in_s is None else func.now() + timedelta(seconds=due_in_s)
-    with database.begin() as session:
-        session.execute(update(DeliveryRow).values(next_attempt_at=due_at))
-
-    with database.begin() as session:
-        stopped = remove(session, endpoint_id)
-
-    assert waiting.Stopped(count=1, was_due=was_due) == stopped
 
 
 def test_nothing_stops_at_an_enabled_endpoint(database: Sessions) -> None:
@@ -421,7 +396,7 @@ def test_nothing_stops_at_an_enabled_endpoint(database: Sessions) -> None:
     with database.begin() as session:
         stopped = waiting.stop_waiting(session, session.scalars(select(EndpointRow.id)).one())
 
-    assert (stopped, states(database)) == (waiting.Stopped(), {pending: ("pending", AT)})
+    assert (stopped, states(database)) == (0, {pending: ("pending", AT)})
 
 
 def test_enabling_again_releases_nothing(database: Sessions) -> None:

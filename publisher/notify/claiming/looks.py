@@ -19,7 +19,7 @@ IN_FLIGHT = 10
 """Requests at a time to an endpoint that does not say how many it takes."""
 
 # A shard offers its even share of the free slots, so that a look reads about as many rows as it takes. Where
-# the work is uneven, several looks bring it.
+# the work is uneven, several looks bring it; of little work, one.
 _LEAST_OF_EACH = 4
 
 _NOW = "coalesce(:at, now())"

@@ -14,7 +14,7 @@ from publisher.ids import new_id
 from publisher.notify.endpoints.disabling import DisabledReason, disable
 from publisher.notify.endpoints.endpoint_in import EndpointIn, EndpointPatch
 from publisher.notify.endpoints.filters import Filter, filter_hash, filter_of
-from publisher.notify.endpoints.waiting import Stopped, stop_waiting
+from publisher.notify.endpoints.waiting import stop_waiting
 from publisher.notify.secrets.box import SecretBox
 from publisher.notify.secrets.endpoint_secrets import USUAL, Rotation, add_secret, replace_secret
 from publisher.outbox.emit import emit
@@ -140,10 +140,10 @@ def change(session: Session, endpoint_id: UUID, patch: EndpointPatch) -> Endpoin
     return _endpoint(row)
 
 
-def remove(session: Session, endpoint_id: UUID) -> Stopped:
+def remove(session: Session, endpoint_id: UUID) -> None:
     """Delete an endpoint with its secrets and cancel what waits; the record of its deliveries stays.
 
-    Cancels one slice, and returns what that was; where more may wait, `stop_waiting` goes on.
+    Cancels one slice; where more may wait, `stop_waiting` goes on.
 
     Raises:
         NotFound: when there is none, or it was deleted.
@@ -154,7 +154,7 @@ def remove(session: Session, endpoint_id: UUID) -> Stopped:
     let_go(session, [str(endpoint_id)])
     session.flush()
     session.execute(delete(EndpointSecretRow).where(EndpointSecretRow.endpoint_id == endpoint_id))
-    return stop_waiting(session, endpoint_id)
+    stop_waiting(session, endpoint_id)
 
 
 def send_test(session: Session, endpoint_id: UUID, *, traceparent: str | None = None) -> UUID:

@@ -27,6 +27,7 @@ _SECRET_BYTES = 32
 _SHORTEST, _LONGEST = 24, 64
 _KEY_CHARACTERS = 16
 _NONCE_BYTES = 12
+# Secrets that stay decrypted in memory, where the key is, too.
 _KNOWN = 16_384
 # What every stored secret starts with, so that a later way to encrypt can tell its own from these.
 _FORMAT = b"\x01"

@@ -19,7 +19,7 @@ from publisher.notify.wire.names import Names
 
 # RFC 8305, section 8: when the next address is tried beside the one that does not answer.
 _NEXT_ADDRESS_S = 0.25
-# Addresses are checked where a host is written as one: which may be gone to does not change while we run.
+# Hosts, of which we know whether they are written as an address that may be gone to: neither changes.
 _KNOWN = 16_384
 
 

@@ -8,7 +8,7 @@ import httpx
 
 from publisher.notify.wire.idle import Origin
 
-_KNOWN = 16_384
+_KNOWN = 16_384  # URLs
 _URL = re.compile(r"(?i:https?)://[^/?#@]+(?P<path>[/?][!-~]*)?")
 _DEFAULT_PORT = {"http": 80, "https": 443}
 _HIGHEST_PORT = 65535

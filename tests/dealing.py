@@ -10,7 +10,7 @@ _FOLDERS = ("pipeline", "browser", "stages")
 
 
 def dealt(items: Sequence[pytest.Item], *, processes: int) -> list[pytest.Item]:
-    """Return the tests in the order in which so many processes get them: each about an equal part, in one piece.
+    """Return the tests in the order in which so many processes get them, each about an equal part in a piece.
 
     Modules stay together as long as their tests are of one kind.
     """

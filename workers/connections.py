@@ -52,8 +52,8 @@ def engine_of(settings: Settings, kind: Kind, *, lock_timeout_s: float = 4) -> E
         application_name=name_of(kind),
         lock_timeout_s=lock_timeout_s,
         through_pooler=settings.goes_through_pooler,
-        # It asks many times a second, one question after the other, and again where one failed. The last one, by
-        # which it leaves, is asked once: without it, the leases run out.
+        # It asks many times a second, one question after the other, and again where one failed. The last one,
+        # by which it leaves, is asked once: without it, the leases run out.
         pre_ping=kind is not Kind.SENDER,
     )
 

@@ -48,7 +48,8 @@ class Answer:
         status: None if not even the head of an answer came.
         error: what kept the answer from being complete; None if it is.
         detail: the error as one sentence for the operator; empty without an error.
-        headers: text that the record can hold; names in lower case; what we act on (`retry-after`, `webhook-delivery`) is always among them.
+        headers: text that the record can hold, names in lower case; what we act on (`retry-after`,
+            `webhook-delivery`) is always among them.
         body: the first 16 kB of it, as far as they came, never decompressed.
         address: the one connected to, or tried last; None if it did not come to that.
         duration_ms: from the look-up of the name to the last byte read.

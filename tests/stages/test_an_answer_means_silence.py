@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from ipaddress import ip_network
 from typing import TypeVar
@@ -14,7 +14,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import Engine, event, func, update
+from sqlalchemy import Engine, func, update
 from sqlalchemy.orm import Session
 
 from publisher.access import Scope

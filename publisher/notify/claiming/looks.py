@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Boolean, Integer, SmallInteger, bindparam, text
@@ -18,8 +19,9 @@ from publisher.notify.memory.sweep import WALK, Stretch
 IN_FLIGHT = 10
 """Requests at a time to an endpoint that does not say how many it takes."""
 
-# A shard offers its even share of the free slots, so that a look reads about as many rows as it takes. Where
-# the work is uneven, several looks bring it; of little work, one.
+# A shard offers at most a quarter more than its even share of the free slots, so that a look reads about as
+# many rows as it takes. Where the work is uneven, several looks bring it; of little work, one.
+_HEADROOM = 1.25
 _LEAST_OF_EACH = 4
 
 _NOW = "coalesce(:at, now())"
@@ -145,7 +147,7 @@ def look_along(
     Args:
         stretches: at least one.
     """
-    of_each = max(_LEAST_OF_EACH, round(room.slots / len(stretches)))
+    of_each = max(_LEAST_OF_EACH, ceil(_HEADROOM * room.slots / len(stretches)))
     others = {*room.full, *room.backlogged}  # nobody, as a rule
     rows = session.execute(
         _DUE,

@@ -14,6 +14,7 @@ Sessions = sessionmaker[Session]
 # A stopped process must not hold others up: its locks and its transaction end without it.
 _IN_TRANSACTIONS = {"idle_in_transaction_session_timeout": "5s", "timezone": "UTC"}
 _KEEPALIVES = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+_CONNECTING = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 _ROUTES = "routes"
 _WAKING = "waking"
 
@@ -63,10 +64,7 @@ def connect(
         connect_args={
             **(_pooled() if through_pooler else _direct(settings)),
             "application_name": f"{application_name} {os.getpid()}",
-            "connect_timeout": 5,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
+            **_CONNECTING,
         },
     )
     if through_pooler:

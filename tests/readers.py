@@ -1,10 +1,9 @@
 """Feeds and pages on a real server, on a free port, as readers meet them."""
 
-import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -34,40 +33,6 @@ _SECRET = "a secret key for tests only"
 BOX = SecretBox(_SECRET)
 
 
-class _SiteServer(uvicorn.Server):
-    """Ends when it is told to; uvicorn looks every tenth of a second, and then waits for another."""
-
-    _loop: asyncio.AbstractEventLoop | None = None
-
-    def end(self) -> None:
-        """Answer what was begun, and end."""
-        self.should_exit = True
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._told.set)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
-        self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
-        await super().startup(sockets)
-
-    async def main_loop(self) -> None:
-        """Do every tenth of a second what is to be done, until the end."""
-        counter = 0
-        while not await self.on_tick(counter):
-            counter += 1
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._told.wait(), 0.1)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Hear out whoever is connected."""
-        for server in self.servers:
-            server.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        while self.server_state.connections or self.server_state.tasks:
-            await asyncio.sleep(0.001)
-
-
 @contextmanager
 def running_site(sessions: Sessions, **settings: Any) -> Iterator[str]:
     """Serve readers, and no API, from a thread; yield the address, without a slash at the end.
@@ -83,7 +48,7 @@ def running_site(sessions: Sessions, **settings: Any) -> Iterator[str]:
         "secret_key": _SECRET,
         **settings,
     }
-    server = _SiteServer(
+    server = uvicorn.Server(
         uvicorn.Config(_site(sessions, values), log_config=None, access_log=False, lifespan="off")
     )
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -93,7 +58,7 @@ def running_site(sessions: Sessions, **settings: Any) -> Iterator[str]:
             eventually(lambda: server.started, within_s=20)
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
-            server.end()
+            server.should_exit = True
             thread.join(_ENDS_WITHIN_S)
 
 

@@ -36,7 +36,7 @@ from tests.stages.pumps import RunningPump
 from tests.stages.subscribers import BOX
 from tests.waiting import eventually
 
-ENDPOINTS, MESSAGES, AT_ONCE = 36, 250, 12
+ENDPOINTS, MESSAGES = 24, 400
 TAKES = 100
 LONGER_THAN_A_LOOK_S = 0.5
 CANCELLED, HELD = DeliveryState.CANCELLED, DeliveryState.HELD
@@ -90,7 +90,7 @@ def begun_after(begun: Begun, silence: Callable[[UUID], None], endpoints: list[U
         silence(endpoint_id)
         return time.monotonic()
 
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+    with ThreadPoolExecutor(ENDPOINTS) as threads:
         answers = dict(zip(endpoints, threads.map(answered, endpoints), strict=True))
     time.sleep(LONGER_THAN_A_LOOK_S)
     return Counter(endpoint for endpoint, began in begun.attempts if began > answers[endpoint])

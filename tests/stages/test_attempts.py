@@ -1,7 +1,6 @@
 """What an attempt is made with, and what the record says of it, whatever the receiver does."""
 
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from publisher.notify.history.deliveries import Attempt, newest_deliveries
 from publisher.notify.outcome import DeliveryState, ErrorKind
 from publisher.notify.secrets.box import show_secret
 from publisher.notify.wire.addresses import addresses_of
+from tests.accepting import accepting
 from tests.receivers import Received, Receivers, Reply
 from tests.stages.articles import ARCHIVE, run
 from tests.stages.pumps import RunningPump
@@ -122,22 +122,12 @@ def test_without_an_answer_there_are_no_headers(subscribers: Subscribers, receiv
 def hanging_up(head: bytes) -> Iterator[str]:
     """Yield the URL of a receiver that takes what it is sent, begins to answer, and hangs up."""
 
-    def serve() -> None:
-        while True:
-            connection, _ = server.accept()
-            with connection:
-                if not connection.recv(65536):
-                    return
-                connection.sendall(head + b"content-length: 100\r\n\r\nbegun")
+    def begin(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(head + b"content-length: 100\r\n\r\nbegun")
 
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        serving = threading.Thread(target=serve)
-        serving.start()
-        try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}/"
-        finally:
-            socket.create_connection(server.getsockname()).close()
-            serving.join()
+    with accepting(begin) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 def test_what_was_taken_is_not_sent_again_although_the_receiver_hangs_up(subscribers: Subscribers) -> None:

@@ -67,3 +67,19 @@ def test_what_older_code_wrote_before_and_after_a_migration_is_kept(first_versio
         connection.execute(as_older_code_writes)
         assert connection.scalar(text("SELECT count(*) FROM event_task WHERE traceparent IS NULL")) == 2
         assert revision_of(connection) == newest_revision()
+
+
+def test_what_is_over_is_due_no_more(first_version: Engine) -> None:
+    owed = text(
+        "INSERT INTO delivery (message_id, message_time, endpoint_id, shard, state, next_attempt_at)"
+        " VALUES (gen_random_uuid(), now(), gen_random_uuid(), 1, :state, now())"
+    )
+    migrate(first_version, to="0008")
+    with first_version.begin() as connection:
+        connection.execute(owed, [{"state": "pending"}, {"state": "succeeded"}])
+
+    migrate(first_version)
+
+    with first_version.connect() as connection:
+        due = text("SELECT state FROM delivery WHERE next_attempt_at IS NOT NULL")
+        assert connection.scalars(due).all() == ["pending"]

@@ -9,15 +9,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from prometheus_client import CollectorRegistry
 from redis import Redis
 from structlog.testing import capture_logs
@@ -28,6 +23,7 @@ from publisher.events import EventType
 from publisher.ids import new_id
 from publisher.outbox.emit import emit
 from publisher.settings import Settings, load_settings
+from tests.certificates import self_signed
 from tests.free_ports import free_port
 from tests.servers import bundled_servers
 from tests.waiting import eventually
@@ -105,25 +101,7 @@ def _say(connection: socket.socket, answer: bytes) -> None:
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """A certificate that nobody trusts, and its key."""
-    key, name = (
-        ec.generate_private_key(ec.SECP256R1()),
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a")]),
-    )
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path / "certificate.pem"
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(private + made.public_bytes(Encoding.PEM))
-    return path
+    return self_signed(tmp_path / "certificate.pem", until=timedelta(days=1))
 
 
 @pytest.mark.parametrize("login", ["", ":wrong@", "nobody:wrong@"])

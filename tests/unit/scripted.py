@@ -4,18 +4,11 @@ import asyncio
 import gzip
 import socket
 import ssl
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
-from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.accepting import accepting
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
@@ -146,51 +139,10 @@ def flooding(head: bytes, part: bytes) -> Iterator[str]:
     """Yield the URL of a receiver in threads of its own, which write as fast as the client reads."""
 
     def flood(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            connection.recv(65536)
-            connection.sendall(head)
-            while True:
-                connection.sendall(part)
+        connection.recv(65536)
+        connection.sendall(head)
+        while True:
+            connection.sendall(part)
 
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=flood, args=(server.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        serving = threading.Thread(target=serve)
-        serving.start()
-        try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}/"
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            serving.join()
-
-
-def self_signed(path: Path, *, until: timedelta) -> Path:
-    """Make a certificate for 127.0.0.1 and good.example, with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "good.example")])
-    names = x509.SubjectAlternativeName(
-        [x509.DNSName("good.example"), x509.IPAddress(ip_address("127.0.0.1"))]
-    )
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=2))
-        .not_valid_after(now + until)
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
+    with accepting(flood) as port:
+        yield f"http://127.0.0.1:{port}/"

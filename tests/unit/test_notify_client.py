@@ -19,6 +19,7 @@ from publisher.notify.sending import Request
 from publisher.notify.wire.bounds import MAX_BODY_BYTES
 from publisher.notify.wire.client import WebhookClient
 from publisher.notify.wire.response_headers import MAX_HEADERS_BYTES
+from tests.certificates import self_signed
 from tests.unit.scripted import (
     FLOODS,
     OK,
@@ -30,7 +31,6 @@ from tests.unit.scripted import (
     flooding,
     for_ever,
     receiver,
-    self_signed,
 )
 from tests.unit.wire import client, eventually
 

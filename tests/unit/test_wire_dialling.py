@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from publisher.notify.outcome import Answer, ErrorKind
-from tests.unit.scripted import OK, Reader, Receiver, Writer, answering, receiver, self_signed
+from tests.certificates import self_signed
+from tests.unit.scripted import OK, Reader, Receiver, Writer, answering, receiver
 from tests.unit.wire import LoopFactory, client, eventually, on_both_loops, open_sockets, run, send
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from publisher.notify.outcome import Answer
 from publisher.notify.wire import idle
-from tests.unit.scripted import OK, Receiver, answering, receiver, self_signed
+from tests.certificates import self_signed
+from tests.unit.scripted import OK, Receiver, answering, receiver
 from tests.unit.wire import LoopFactory, client, eventually, on_both_loops, open_sockets, run, send
 
 

@@ -14,6 +14,7 @@ import pytest
 from publisher.notify.outcome import ErrorKind
 from publisher.notify.wire import dialling
 from publisher.notify.wire.connection import Connection
+from tests.certificates import self_signed
 from tests.unit.scripted import (
     OK,
     Behaviour,
@@ -23,7 +24,6 @@ from tests.unit.scripted import (
     for_ever,
     hang_up,
     receiver,
-    self_signed,
 )
 from tests.unit.wire import LoopFactory, client, eventually, on_both_loops, open_sockets, run, send
 

@@ -115,9 +115,6 @@ def standing(session: Session, tokens: Mapping[int, int]) -> frozenset[int]:
     return frozenset(row.shard for row in rows)
 
 
-_FREE = or_(ShardLeaseRow.holder.is_(None), ShardLeaseRow.until <= func.now())
-
-
 def _leases(tokens: Mapping[int, int], started: float, before: Holdings) -> dict[int, Lease]:
     ends_at = started + LEASE.total_seconds()
     held = {shard: one.since for shard, one in before.leases.items() if tokens.get(shard) == one.token}
@@ -143,7 +140,8 @@ def _mine(me: UUID, shards: Collection[int]) -> Select[int]:
 
 def _take(session: Session, me: UUID, count: int) -> dict[int, int]:
     """Take free shards; what another sender is taking at this moment, or still flushes to, is left to it."""
-    free = select(ShardLeaseRow.shard).where(_FREE).limit(count)
+    is_free = or_(ShardLeaseRow.holder.is_(None), ShardLeaseRow.until <= func.now())
+    free = select(ShardLeaseRow.shard).where(is_free).limit(count)
     values = {"holder": me, "token": ShardLeaseRow.token + 1, "until": func.now() + LEASE}
     return _set(session, free, values, skip_locked=True)
 

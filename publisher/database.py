@@ -1,11 +1,16 @@
 """The way to PostgreSQL: engines, sessions, and the wake-up call at the end of a transaction."""
 
+import math
 import os
+import time
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from publisher.events import Routes
 
@@ -15,6 +20,10 @@ Sessions = sessionmaker[Session]
 _IN_TRANSACTIONS = {"idle_in_transaction_session_timeout": "5s", "timezone": "UTC"}
 _KEEPALIVES = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 _CONNECTING = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+# What a session has loaded stays as it was read; to look for it at each UPDATE costs more than the UPDATE.
+_UNSYNCHRONIZED = {"synchronize_session": False}
+_RESTED_S = 0.5
+_RESTS_SINCE = "rests since"
 _ROUTES = "routes"
 _WAKING = "waking"
 
@@ -38,7 +47,7 @@ def connect(
     application_name: str = "publisher",
     lock_timeout_s: float = 4,
     through_pooler: bool = False,
-    pre_ping: bool = True,
+    waits_for_disk: bool = True,
 ) -> Engine:
     """Return an engine whose sessions cannot hold others up for long.
 
@@ -49,15 +58,16 @@ def connect(
         lock_timeout_s: how long a statement waits for a lock that somebody else holds.
         through_pooler: whether each transaction may run on another connection of the server: then nothing is
             left behind on one, neither settings nor prepared statements.
-        pre_ping: whether a connection is tried each time before it is used; without it, the first question
-            after a restart of the server fails.
+        waits_for_disk: whether a commit is safe from a crash of the server when it returns; else the newest
+            ones may be forgotten by it, never one without those after it.
     """
     settings = {**_IN_TRANSACTIONS, "lock_timeout": f"{lock_timeout_s}s"}
+    if not waits_for_disk:
+        settings["synchronous_commit"] = "off"
     engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_pre_ping=pre_ping,
         pool_timeout=10,
         # Errors are logged, and parameters are the bodies of articles.
         hide_parameters=True,
@@ -70,7 +80,25 @@ def connect(
     if through_pooler:
         _set_in_each_transaction(engine, settings)
     event.listen(engine, "after_cursor_execute", _start_the_clock)
+    _ping_what_rested(engine)
     return engine
+
+
+def _ping_what_rested(engine: Engine) -> None:
+    # The pool's own ping asks before every transaction, which costs a third of a short one. What was used a
+    # moment ago is asked nothing: after a restart of the server, one transaction a process fails that way.
+    @event.listens_for(engine, "checkin")
+    def rest(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        record.info[_RESTS_SINCE] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ping(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+        if time.monotonic() - record.info.get(_RESTS_SINCE, math.inf) < _RESTED_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error
 
 
 def _start_the_clock(_c: Connection, cursor: Any, _s: str, _p: Any, _x: Any, executemany: bool) -> None:
@@ -105,7 +133,9 @@ def sessions(engine: Engine, routes: Routes) -> Sessions:
     Who only reads ends with a commit, too (`sessions.begin()`): a rollback makes psycopg forget every
     statement that it has prepared.
     """
-    factory = sessionmaker(engine, expire_on_commit=False, info={_ROUTES: routes})
+    factory = sessionmaker(
+        engine, expire_on_commit=False, info={_ROUTES: routes}, execution_options=_UNSYNCHRONIZED
+    )
     event.listen(factory, "before_commit", _send_wakes)
     return factory
 

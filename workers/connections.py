@@ -52,9 +52,9 @@ def engine_of(settings: Settings, kind: Kind, *, lock_timeout_s: float = 4) -> E
         application_name=name_of(kind),
         lock_timeout_s=lock_timeout_s,
         through_pooler=settings.goes_through_pooler,
-        # It asks many times a second, one question after the other, and again where one failed. The last one,
-        # by which it leaves, is asked once: without it, the leases run out.
-        pre_ping=kind is not Kind.SENDER,
+        # All that a relay writes are leases, and what becomes of them: a crash of the server that forgets
+        # some of it makes work due again, and whoever has begun it finds its token gone.
+        waits_for_disk=kind is not Kind.RELAY,
     )
 
 

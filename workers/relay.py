@@ -17,11 +17,10 @@ from publisher.errors import SettingsError
 from publisher.events import Queue
 from publisher.outbox.lease import (
     Parcel,
-    due_queues,
-    due_within,
     give_back,
     lease_due,
     leases_ran_out,
+    look_ahead,
     take_back,
 )
 from publisher.outbox.parking import bring_back
@@ -34,8 +33,9 @@ from workers.surroundings.redis import refusal_of
 
 WINDOW = 8
 """Messages that wait in a queue at most: enough to keep workers busy, little to lose with Redis."""
-_BUSY_PAUSE_S, _STAY_BUSY_S, _FULL_PAUSE_S = 0.005, 0.05, 0.02
-_IDLE_PAUSE = timedelta(milliseconds=250)
+_SHORTEST_REST = timedelta(milliseconds=5)
+# As long as something is due for which there is no room, and when nothing is.
+_FULL_REST, _LONGEST_REST = timedelta(milliseconds=20), timedelta(milliseconds=250)
 _TAKE_BACK_EVERY_S = 1.0
 _AFTER_ERROR_S = 0.5
 log = structlog.get_logger("publisher.relay")
@@ -50,6 +50,7 @@ class Relay:
         self._sessions = sessions
         self._redis = redis
         self._long_transactions = LongTransactions()
+        self._rest = _SHORTEST_REST
 
     def run(self, listener: Listener, stop: threading.Event) -> None:
         """Work until told to stop. What was leased and not sent comes due again by itself.
@@ -57,19 +58,15 @@ class Relay:
         Raises:
             SettingsError: when Redis does not take our password (any more).
         """
-        busy_until = 0.0
         next_take_back = 0.0
         while not stop.is_set():
             try:
-                if self.send_due():
-                    busy_until = time.monotonic() + _STAY_BUSY_S
+                self.send_due()
                 if time.monotonic() >= next_take_back:
                     next_take_back = time.monotonic() + _TAKE_BACK_EVERY_S
                     self.take_back_lost()
                     self._long_transactions.look(self._sessions, now=time.monotonic())
                     self.bring_back_parked()
-                busy = time.monotonic() < busy_until
-                pause_s = _BUSY_PAUSE_S if busy else self._idle_pause_s()
             except AuthenticationError as error:
                 raise SettingsError(refusal_of(error)) from error
             except (DBAPIError, NoConnection, RedisError, BrokerError) as error:
@@ -77,19 +74,16 @@ class Relay:
                 log.warning("relay.hindered", error=f"{type(error).__name__}: {error}".partition("\n")[0])
                 stop.wait(_AFTER_ERROR_S)
                 continue
-            listener.wait(pause_s)
+            listener.wait(self._rest.total_seconds())
 
-    def _idle_pause_s(self) -> float:
+    def send_due(self) -> None:
+        """Send the work that is due, as far as the window allows."""
         with self._sessions.begin() as session:
-            until_due = due_within(session, _IDLE_PAUSE).total_seconds()
-        # What is due already did not fit into the window.
-        return max(until_due, _FULL_PAUSE_S)
-
-    def send_due(self) -> int:
-        """Send the work that is due, as far as the window allows; return the number of messages."""
-        with self._sessions.begin() as session:
-            queues = due_queues(session)
-        return sum(self._send(queue) for queue in queues)
+            outlook = look_ahead(session)
+        sent = sum([self._send(queue) for queue in outlook.due])
+        most = _FULL_REST if outlook.due else min(_LONGEST_REST, outlook.next_in)
+        # Short at first: not every commit wakes a relay, and what waits for a worker comes in steps.
+        self._rest = _SHORTEST_REST if sent else min(2 * self._rest, most)
 
     def take_back_lost(self) -> int:
         """Make work due again whose message or worker was lost; return how many obligations."""

@@ -7,7 +7,7 @@ from math import ceil
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, func, select, tuple_, update
+from sqlalchemy import ARRAY, DateTime, Text, Uuid, bindparam, func, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from publisher.events import Queue
@@ -15,12 +15,39 @@ from publisher.ids import new_id
 from publisher.outbox.obligation import LEASE
 from publisher.outbox.parking import park
 from publisher.outbox.work import failure_values
-from publisher.schema import EventTaskRow, PauseRow
+from publisher.schema import EventTaskRow
 
 BATCH = 64
 """Most obligations in one message."""
-_FREE = EventTaskRow.token.is_(None) & ~EventTaskRow.stuck
-_PAUSED = EventTaskRow.task.in_(select(PauseRow.task)).label("paused")
+# Statements of text: the relay asks them many times a second, and SQLAlchemy's own expressions cost more to
+# make than to answer. By its order the index is chosen, whatever PostgreSQL believes of how many rows a queue
+# has: `EXISTS` reads the whole table once most of it is parked.
+_NEXT = text("""
+SELECT name, due_at - coalesce(:at, now()) AS next_in
+FROM unnest(:names) AS name CROSS JOIN LATERAL (
+    SELECT due_at FROM event_task WHERE queue = name AND token IS NULL AND NOT stuck ORDER BY due_at LIMIT 1
+) AS next
+""").bindparams(
+    bindparam("names", list(Queue), type_=ARRAY(Text)),
+    bindparam("at", type_=DateTime(timezone=True)),
+)
+# Of one event's tasks `fan_out` comes before `feeds`: subscribers hear of it while feeds render.
+_DUE = text("""
+SELECT event_id, task, starts > 0 AS begun_before, task IN (SELECT task FROM pause) AS paused
+FROM event_task
+WHERE queue = :queue AND token IS NULL AND NOT stuck AND due_at <= coalesce(:at, now())
+ORDER BY due_at, event_id, task LIMIT :most FOR UPDATE OF event_task SKIP LOCKED
+""").bindparams(bindparam("at", type_=DateTime(timezone=True)))
+_LEASE = text("""
+UPDATE event_task SET token = mine.token, lease_until = now() + :lease, started_at = NULL
+FROM unnest(:tasks, :event_ids, :tokens) AS mine(task, event_id, token)
+WHERE event_task.task = mine.task AND event_task.event_id = mine.event_id
+""").bindparams(
+    bindparam("tasks", type_=ARRAY(Text)),
+    bindparam("event_ids", type_=ARRAY(Uuid)),
+    bindparam("tokens", type_=ARRAY(Uuid)),
+)
+_NOW, _NEVER = timedelta(0), timedelta.max
 _MOST_AT_ONCE = 1_000
 _LOST = "the process that ran it died, or ran past its time limit"
 
@@ -36,35 +63,35 @@ class Parcel:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What is before a relay.
+
+    Attributes:
+        due: the queues for which something is due, the urgent one first.
+        next_in: how long it takes until a queue that has nothing to do now gets something.
+    """
+
+    due: Sequence[Queue]
+    next_in: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Due:
     event_id: UUID
     task: str
     begun_before: bool
 
 
-def due_queues(session: Session, *, at: datetime | None = None) -> list[Queue]:
-    """Return the queues for which something is due, the urgent one first."""
-    due = [_next_due_at(queue) <= (at or func.now()) for queue in Queue]
-    found = session.execute(select(*due)).one()
-    return [queue for queue, is_due in zip(Queue, found, strict=True) if is_due]
+def look_ahead(session: Session, *, at: datetime | None = None) -> Outlook:
+    """Return what is due, and when there will be more.
 
-
-def due_within(session: Session, span: timedelta) -> timedelta:
-    """Return how long it takes until something comes due; `span` when nothing does before."""
-    next_due_at = func.least(*(_next_due_at(queue) for queue in Queue))
-    waiting = session.scalar(select(next_due_at - func.now()))
-    return span if waiting is None else min(span, max(waiting, timedelta(0)))
-
-
-def _next_due_at(queue: Queue) -> ScalarSelect[datetime]:
-    # By its order the index is chosen, whatever PostgreSQL believes of how many rows a queue has: `EXISTS`
-    # reads the whole table once most of it is parked.
-    return (
-        select(EventTaskRow.due_at)
-        .where(EventTaskRow.queue == queue, _FREE)
-        .order_by(EventTaskRow.due_at)
-        .limit(1)
-        .scalar_subquery()
+    Args:
+        at: the instant by which it is due; None is the database's now.
+    """
+    next_in: dict[str, timedelta] = {row.name: row.next_in for row in session.execute(_NEXT, {"at": at})}
+    return Outlook(
+        due=[queue for queue in Queue if next_in.get(queue, _NEVER) <= _NOW],
+        next_in=min((pause for pause in next_in.values() if pause > _NOW), default=_NEVER),
     )
 
 
@@ -78,31 +105,19 @@ def lease_due(session: Session, queue: Queue, *, room: int, at: datetime | None 
     Args:
         at: the instant by which it is due; None is the database's now.
     """
-    rows = session.execute(
-        select(EventTaskRow.event_id, EventTaskRow.task, EventTaskRow.starts, _PAUSED)
-        .where(
-            EventTaskRow.queue == queue,
-            _FREE,
-            EventTaskRow.due_at <= (at or func.now()),
-        )
-        # Of one event's tasks `fan_out` comes before `feeds`: subscribers hear of it while feeds render.
-        .order_by(EventTaskRow.due_at, EventTaskRow.event_id, EventTaskRow.task)
-        .limit(room * BATCH)
-        .with_for_update(skip_locked=True)
-    ).all()
+    rows = session.execute(_DUE, {"queue": queue, "at": at, "most": room * BATCH}).all()
     park(session, [(row.task, row.event_id) for row in rows if row.paused])
     due = [
-        _Due(event_id=row.event_id, task=row.task, begun_before=row.starts > 0)
+        _Due(event_id=row.event_id, task=row.task, begun_before=row.begun_before)
         for row in rows
         if not row.paused
     ]
     parcels = _pack(due, queue, room)
-    for parcel in parcels:
-        session.execute(
-            update(EventTaskRow)
-            .where(EventTaskRow.task == parcel.task, EventTaskRow.event_id.in_(parcel.event_ids))
-            .values(token=parcel.token, lease_until=func.now() + LEASE, started_at=None)
-        )
+    leased = [(parcel.task, event_id, parcel.token) for parcel in parcels for event_id in parcel.event_ids]
+    if leased:
+        tasks, event_ids, tokens = map(list, zip(*leased, strict=True))
+        told = {"tasks": tasks, "event_ids": event_ids, "tokens": tokens, "lease": LEASE}
+        session.execute(_LEASE, told)
     return parcels
 
 

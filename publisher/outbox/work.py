@@ -5,40 +5,38 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, literal_column, select, update
+from sqlalchemy import ARRAY, Uuid, bindparam, func, insert, literal_column, text, update
 from sqlalchemy.orm import Session
 
 from publisher.events import EventType
 from publisher.outbox.obligation import LEASE, Done, Failed, Fate, Obligation, Postponed, pause_after
-from publisher.schema import EventTaskRow, PauseRow, StepRow
+from publisher.schema import EventTaskRow, StepRow
 from publisher.schema.row import table
 
 _ERROR_LENGTH = 2_000
+_IDS = bindparam("event_ids", type_=ARRAY(Uuid))
+# What stood in Redis when its stage was paused is not begun: its lease runs out, and the relay puts it aside.
+_BEGIN = text("""
+UPDATE event_task SET started_at = now(), starts = starts + 1, lease_until = now() + :lease
+WHERE task = :task AND event_id = ANY(:event_ids) AND token = :token AND started_at IS NULL
+  AND task NOT IN (SELECT task FROM pause)
+RETURNING event_id, type, subject, data, due_at, started_at, failures, traceparent
+""").bindparams(_IDS)
+_HOLD = text("""
+SELECT event_id FROM event_task
+WHERE task = :task AND event_id = ANY(:event_ids) AND token = :token
+ORDER BY event_id FOR UPDATE
+""").bindparams(_IDS)
+_STRIKE_OFF = text("DELETE FROM event_task WHERE task = :task AND event_id = ANY(:event_ids)").bindparams(
+    _IDS
+)
+_RECORD = insert(table(StepRow)).values(ended_at=literal_column("clock_timestamp()"))
 
 
 def begin(session: Session, task: str, event_ids: Sequence[UUID], token: UUID) -> list[Obligation]:
     """Start what this token was leased for and nobody has begun; the rest is somebody else's by now."""
     rows = session.execute(
-        update(EventTaskRow)
-        .where(
-            EventTaskRow.task == task,
-            EventTaskRow.event_id.in_(event_ids),
-            EventTaskRow.token == token,
-            EventTaskRow.started_at.is_(None),
-            # What stood in Redis when its stage was paused: its lease runs out, and the relay puts it aside.
-            EventTaskRow.task.not_in(select(PauseRow.task)),
-        )
-        .values(started_at=func.now(), starts=EventTaskRow.starts + 1, lease_until=func.now() + LEASE)
-        .returning(
-            EventTaskRow.event_id,
-            EventTaskRow.type,
-            EventTaskRow.subject,
-            EventTaskRow.data,
-            EventTaskRow.due_at,
-            EventTaskRow.started_at,
-            EventTaskRow.failures,
-            EventTaskRow.traceparent,
-        )
+        _BEGIN, {"task": task, "event_ids": list(event_ids), "token": token, "lease": LEASE}
     ).all()
     return [
         Obligation(
@@ -63,19 +61,12 @@ def hold(session: Session, obligations: Collection[Obligation], token: UUID) -> 
     """
     if not obligations:
         return []
-    task = next(iter(obligations)).task
-    held = set(
-        session.scalars(
-            select(EventTaskRow.event_id)
-            .where(
-                EventTaskRow.task == task,
-                EventTaskRow.event_id.in_([one.event_id for one in obligations]),
-                EventTaskRow.token == token,
-            )
-            .order_by(EventTaskRow.event_id)
-            .with_for_update()
-        )
-    )
+    told = {
+        "task": next(iter(obligations)).task,
+        "event_ids": [one.event_id for one in obligations],
+        "token": token,
+    }
+    held = set(session.scalars(_HOLD, told))
     return [one for one in obligations if one.event_id in held]
 
 
@@ -127,13 +118,9 @@ def failure_values(failures: int, error: str) -> dict[str, Any]:
 
 def _strike_off(session: Session, done: Mapping[Obligation, Done]) -> None:
     task = next(iter(done)).task
+    session.execute(_STRIKE_OFF, {"task": task, "event_ids": [one.event_id for one in done]})
     session.execute(
-        delete(EventTaskRow).where(
-            EventTaskRow.task == task, EventTaskRow.event_id.in_([one.event_id for one in done])
-        )
-    )
-    session.execute(
-        insert(table(StepRow)).values(ended_at=literal_column("clock_timestamp()")),
+        _RECORD,
         [
             {
                 "event_id": one.event_id,

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, event, func, select, update
 from feeds.style import FeedStyle
 from publisher.archive import Archive
 from publisher.database import Sessions, sessions
-from publisher.outbox.lease import Parcel, due_queues, lease_due, take_back
+from publisher.outbox.lease import Parcel, lease_due, look_ahead, take_back
 from publisher.outbox.obligation import LEASE
 from publisher.outbox.watch import replay
 from publisher.schema import EventTaskRow
@@ -49,7 +49,9 @@ class ByHand:
     def relay(self, *, room: int = 8) -> None:
         """Send what is due, in at most so many messages a queue."""
         with self.sessions.begin() as session:
-            parcels = [one for queue in due_queues(session) for one in lease_due(session, queue, room=room)]
+            parcels = [
+                one for queue in look_ahead(session).due for one in lease_due(session, queue, room=room)
+            ]
         self.redis += parcels
         self.sent += parcels
 

@@ -27,7 +27,7 @@ from tests.waiting import eventually
 WELL, DECLINING, DISABLED, PAUSED = 90, 4, 3, 3
 ENDPOINTS = WELL + DECLINING + DISABLED + PAUSED
 ARTICLES, ROUNDS = 20, 6
-# What fills caches and gets memory that stays: a sender looks for garbage after 200,000 objects for the first time.
+# Caches fill, and a sender looks for garbage seldom: so long memory is got that stays.
 WARMING_UP = 2
 # What lies between two looks at a process that does not grow: what is free but not given back.
 MORE_BYTES, MORE_FILES = 3_000_000, 5

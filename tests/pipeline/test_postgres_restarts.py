@@ -1,6 +1,6 @@
 """PostgreSQL stops at once, or has no connection left, under load: nothing is lost, nothing done twice.
 
-Guards: processes ask again (`unhindered` of the pump, `Relay.run`, the pool's pre-ping); the pump keeps
+Guards: processes ask again (`unhindered` of the pump, `Relay.run`, `_ping_what_rested`); the pump keeps
 outcomes until they are recorded; a 503 invites the client to come again, and its Idempotency-Key makes that
 safe; a run that lost its connection is no failure of its article (`hindrance_of`).
 """

@@ -8,7 +8,7 @@ from publisher.database import Sessions
 from publisher.events import Event, EventType, Queue
 from publisher.ids import new_id
 from publisher.outbox.emit import emit_all
-from publisher.outbox.lease import due_queues, lease_due
+from publisher.outbox.lease import lease_due, look_ahead
 from publisher.schema import EventTaskRow, PauseRow
 from publisher.server_urls import for_libpq
 from tests.stages.command import Publisher
@@ -96,7 +96,7 @@ def test_resuming_brings_a_long_backlog_back_and_wakes_the_relay(
         with database.begin() as session:
             assert lease_due(session, Queue.PIPELINE, room=8) == []
     with database() as session:
-        assert due_queues(session) == []
+        assert look_ahead(session).due == []
     url = for_libpq(postgres_url)
 
     with psycopg.connect(url, autocommit=True) as listener:

@@ -11,7 +11,7 @@ from publisher.database import Sessions
 from publisher.events import EventType, Queue
 from publisher.ids import new_id
 from publisher.outbox.emit import emit
-from publisher.outbox.lease import Parcel, due_queues, due_within, give_back, lease_due, take_back
+from publisher.outbox.lease import Parcel, give_back, lease_due, look_ahead, take_back
 from publisher.outbox.obligation import Done, Failed, Obligation, Postponed
 from publisher.outbox.watch import backlogs, replay, steps_of, stuck
 from publisher.outbox.work import begin, hand_back, hold, settle
@@ -51,7 +51,7 @@ def test_what_is_rolled_back_obliges_nobody(database: Sessions) -> None:
 
     with database() as session:
         assert session.scalar(select(func.count()).select_from(EventRow)) == 0
-        assert due_queues(session) == []
+        assert look_ahead(session).due == []
 
 
 def test_an_obligation_is_leased_once(session: Session) -> None:
@@ -81,15 +81,15 @@ def test_an_embargo_is_not_due_before_its_time(session: Session) -> None:
     at = datetime.now(UTC) + LATER
     received(session, at=at)
 
-    assert due_queues(session) == []
-    assert due_queues(session, at=at + LATER) == [Queue.PIPELINE]
+    assert look_ahead(session).due == []
+    assert look_ahead(session, at=at + LATER).due == [Queue.PIPELINE]
 
 
 def test_a_takedown_travels_on_a_queue_of_its_own(session: Session) -> None:
     received(session)
     emit(session, EventType.ARTICLE_RETRACTED, new_id())
 
-    assert due_queues(session) == [Queue.URGENT, Queue.PIPELINE]
+    assert look_ahead(session).due == [Queue.URGENT, Queue.PIPELINE]
 
 
 @pytest.mark.parametrize(
@@ -270,14 +270,11 @@ def test_a_lease_whose_message_could_not_be_sent_is_given_back(session: Session)
 def test_the_relay_knows_how_long_it_may_rest(session: Session) -> None:
     now = session.scalar(select(func.now()))
     assert now is not None
-    span = timedelta(milliseconds=250)
-    assert due_within(session, span) == span
+    assert look_ahead(session).next_in == timedelta.max
 
     received(session, at=now + timedelta(hours=1))
-    assert due_within(session, span) == span
+    assert look_ahead(session).next_in == timedelta(hours=1)
 
     received(session, at=now + timedelta(milliseconds=100))
-    assert due_within(session, span) == timedelta(milliseconds=100)
-
-    received(session)
-    assert due_within(session, span) == timedelta(0)
+    assert look_ahead(session).next_in == timedelta(milliseconds=100)
+    assert look_ahead(session).due == []

@@ -19,7 +19,7 @@ from publisher.notify.memory.room import Room
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.shards.leases import beat
 from publisher.outbox.emit import emit
-from publisher.outbox.lease import due_queues, due_within, lease_due, take_back
+from publisher.outbox.lease import lease_due, look_ahead, take_back
 from publisher.outbox.obligation import Failed
 from publisher.outbox.parking import SLICE, bring_back
 from publisher.outbox.watch import backlogs
@@ -73,18 +73,18 @@ def test_what_is_paused_waits_in_the_record_and_is_not_stuck(session: Session) -
 def test_what_is_paused_is_met_once_and_then_nothing_is_due(session: Session) -> None:
     pause(session, Stage.ENRICH, reason=None)
     backlog(session, 3)
-    assert due_queues(session) == [Queue.PIPELINE]
+    assert look_ahead(session).due == [Queue.PIPELINE]
 
     sent(session)
 
-    assert due_queues(session) == []
-    assert due_within(session, HOUR) == HOUR
+    assert look_ahead(session).due == []
+    assert look_ahead(session).next_in == timedelta.max
 
 
 def test_looks_at_a_long_paused_backlog_read_none_of_it(session: Session) -> None:
     pause(session, Stage.ENRICH, reason=None)
     backlog(session, 3_000)
-    while due_queues(session):
+    while look_ahead(session).due:
         sent(session)
     session.execute(text("ANALYZE event_task"))
     session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
@@ -93,8 +93,8 @@ def test_looks_at_a_long_paused_backlog_read_none_of_it(session: Session) -> Non
 
     # Often enough that PostgreSQL plans without knowing the parameters.
     for _ in range(8):
-        assert due_queues(session) == []
-        assert due_within(session, HOUR) == HOUR
+        assert look_ahead(session).due == []
+        assert look_ahead(session).next_in == timedelta.max
         assert bring_back(session) == 0
 
     assert session.scalar(read) == before

@@ -96,6 +96,8 @@ def test_a_collector_gets_a_span_of_the_request_of_each_step_and_of_the_attempt(
     others = {span.name: span for span in spans if span is not request}
     assert set(others) == {"enrich", "publish", "fan_out", "feeds", "deliver"}
     assert {span.parent_span_id for span in others.values()} == {request.span_id}
+    assert not request.links
+    assert all([link.span_id for link in span.links] == [request.span_id] for span in others.values())
     assert webhook.headers["traceparent"] == f"00-{1:032x}-{others['deliver'].span_id.hex()}-01"
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -63,12 +64,14 @@ class OpenTelemetrySpans:
         self, name: str, *, kind: Kind, parent: str | None, attributes: Attributes, since_s: float = 0
     ) -> OpenTelemetrySpan:
         """Return a span that has begun."""
+        context = _W3C.extract({} if parent is None else {"traceparent": parent})
         return OpenTelemetrySpan(
             self._tracer.start_span(
                 name,
-                context=_W3C.extract({} if parent is None else {"traceparent": parent}),
+                context=context,
                 kind=trace.SpanKind[kind],
                 attributes=attributes,
+                links=_links(kind, context),
                 start_time=time.time_ns() - round(since_s * 1e9),
             )
         )
@@ -78,6 +81,16 @@ class OpenTelemetrySpans:
         closing = threading.Thread(target=self._provider.shutdown, name="spans-close", daemon=True)
         closing.start()
         closing.join(_CLOSE_S)
+
+
+def _links(kind: Kind, context: Context) -> list[trace.Link]:
+    """Return a link to the parent of what comes long after it has ended.
+
+    Source: OpenTelemetry semantic conventions, “Messaging spans”, “Consumer spans”: what handles a message
+    links to the context in which it was made, and may also be its child.
+    """
+    cause = trace.get_current_span(context).get_span_context()
+    return [trace.Link(cause)] if kind is not Kind.SERVER and cause.is_valid else []
 
 
 def _resource(process: str) -> Resource:

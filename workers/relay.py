@@ -61,12 +61,12 @@ class Relay:
         next_take_back = 0.0
         while not stop.is_set():
             try:
-                self.send_due()
                 if time.monotonic() >= next_take_back:
                     next_take_back = time.monotonic() + _TAKE_BACK_EVERY_S
                     self.take_back_lost()
                     self._long_transactions.look(self._sessions, now=time.monotonic())
                     self.bring_back_parked()
+                self.send_due()
             except AuthenticationError as error:
                 raise SettingsError(refusal_of(error)) from error
             except (DBAPIError, NoConnection, RedisError, BrokerError) as error:

@@ -52,7 +52,7 @@ def _figure(name: str, value: float, baseline: float, beside: str, goal: Goal | 
 def _per_s(stand: Stand, way: _Way) -> float:
     with System(stand, f"over_{way.endpoints}_of_{way.hosts}") as system:
         receivers = Receivers(system)
-        urls = [receivers.url(1 + number % way.hosts) for number in range(way.endpoints)]
+        urls = [f"{receivers.url(1 + number % way.hosts)}/{number}" for number in range(way.endpoints)]
         subscribe(system, urls, max_in_flight=_MAX_IN_FLIGHT)
         delivering = Delivering(system, receivers)
         pipeline = delivering.start_pipeline()

@@ -18,7 +18,7 @@ from publisher.notify.wire.dialling import TlsFailed, Way
 from publisher.notify.wire.names import NameNotFound, RefusedAddress
 from publisher.notify.wire.response_headers import response_headers
 from publisher.notify.wire.targets import target_of
-from publisher.notify.wire.transport import EXACT_URL, WAY, GuardedTransport
+from publisher.notify.wire.transport import TARGET, WAY, GuardedTransport
 
 _DETAIL_LENGTH = 300
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*(?:://|%3a%2f%2f)\S*", re.IGNORECASE)
@@ -101,16 +101,17 @@ class WebhookClient:
         target = target_of(asked.url)
         request = httpx.Request(
             asked.method,
-            target.url,
+            # The path goes with the target.
+            target.host.url,
             headers={
-                "host": target.authority,
+                "host": target.host.authority,
                 **asked.headers,
                 "accept-encoding": "identity",
                 **({} if asked.method == "GET" else {"content-length": str(len(asked.body))}),
             },
             # As `content`, it would be looked through for what these headers say.
             stream=httpx.ByteStream(asked.body),
-            extensions={EXACT_URL: asked.url, WAY: way},
+            extensions={TARGET: target, WAY: way},
         )
         # The transport itself and no AsyncClient around it: there are no cookies to keep, no redirects to
         # follow, no logins to renew, and without those layers one core sends half as much again.

@@ -1,38 +1,45 @@
-"""Where a request goes: read once from its URL, since most endpoints are sent to again and again."""
+"""Where a request goes, read from its URL; of which host that is, only once, since most are asked again."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import httpx
 
 from publisher.notify.wire.idle import Origin
 
-_KNOWN = 16_384  # URLs
-_URL = re.compile(r"(?i:https?)://[^/?#@]+(?P<path>[/?][!-~]*)?")
+_KNOWN = 16_384  # hosts
+_URL = re.compile(r"(?P<host>(?i:https?)://[^/?#@]+)(?P<path>[/?][!-~]*)?")
 _DEFAULT_PORT = {"http": 80, "https": 443}
 _HIGHEST_PORT = 65535
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Target:
-    """Where a request goes.
+class Host(NamedTuple):
+    """Whom a URL leads to.
 
     Attributes:
-        url: as httpx reads it.
+        url: without a path, as httpx reads it.
         origin: whom to connect to.
         authority: what `Host` says.
-        path: with the query, as it was written: httpx would tidy it up (`%2f` becomes `/`), which breaks
-            receivers that compare it.
     """
 
     url: httpx.URL
     origin: Origin
     authority: str
+
+
+class Target(NamedTuple):
+    """Where a request goes.
+
+    Attributes:
+        path: with the query, as it was written: httpx would tidy it up (`%2f` becomes `/`), which breaks
+            receivers that compare it.
+    """
+
+    host: Host
     path: bytes
 
 
-@lru_cache(_KNOWN)
 def target_of(url: str) -> Target:
     """Return where a request to this URL goes.
 
@@ -43,9 +50,13 @@ def target_of(url: str) -> Target:
     if written is None:
         raise httpx.LocalProtocolError("the URL cannot be requested")
     path = (written["path"] or "/").partition("#")[0]
-    path = path if path.startswith("/") else f"/{path}"
-    read = httpx.URL(url)
-    return Target(url=read, origin=_origin(read), authority=read.netloc.decode(), path=path.encode())
+    return Target(_host(written["host"]), (path if path.startswith("/") else f"/{path}").encode())
+
+
+@lru_cache(_KNOWN)
+def _host(written: str) -> Host:
+    url = httpx.URL(written)
+    return Host(url, _origin(url), url.netloc.decode())
 
 
 def _origin(url: httpx.URL) -> Origin:

@@ -12,8 +12,8 @@ from publisher.notify.wire.idle import Idle, Origin
 from publisher.notify.wire.names import Names
 from publisher.notify.wire.targets import Target, target_of
 
-EXACT_URL = "exact_url"
-"""The extension of a request that holds its URL as it was written."""
+TARGET = "target"
+"""The extension of a request that holds its `Target`; without one, it goes where its URL says."""
 
 WAY = "way"
 """The extension that holds a `Way`, which is filled in."""
@@ -45,10 +45,11 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             httpx.ConnectError: when no connection came about: `RefusedAddress`, `NameNotFound`, `TlsFailed`.
             httpx.ReadError, httpx.RemoteProtocolError: as of `Connection.head`.
         """
-        target = target_of(request.extensions.get(EXACT_URL) or str(request.url))
+        target: Target = request.extensions.get(TARGET) or target_of(str(request.url))
+        origin = target.host.origin
         written = _written(request, target, await _body(request))
-        connection = await self._asked(target.origin, written, request.extensions.get(WAY) or Way())
-        body = _Body(self, connection, target.origin)
+        connection = await self._asked(origin, written, request.extensions.get(WAY) or Way())
+        body = _Body(self, connection, origin)
         return httpx.Response(connection.status or 0, headers=connection.headers, stream=body)
 
     async def _asked(self, origin: Origin, written: bytes, way: Way) -> Connection:

@@ -21,7 +21,7 @@ from publisher.notify.secrets.box import SecretBox
 
 _HOT = ("event_task", "delivery", "article", "feed", "shard_lease", "sender")
 # What tells the relay's claim from its other statements.
-_CLAIM = re.compile(r"event_task\.due_at.* SKIP LOCKED")
+_CLAIM = re.compile(r"begun_before\b.* SKIP LOCKED")
 # One statement in four is enough to see how long they take, and slows nobody down.
 _SAMPLED = {
     "log_min_duration_sample": "0",

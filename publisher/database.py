@@ -20,8 +20,6 @@ Sessions = sessionmaker[Session]
 _IN_TRANSACTIONS = {"idle_in_transaction_session_timeout": "5s", "timezone": "UTC"}
 _KEEPALIVES = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 _CONNECTING = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-# What a session has loaded stays as it was read; to look for it at each UPDATE costs more than the UPDATE.
-_UNSYNCHRONIZED = {"synchronize_session": False}
 _RESTED_S = 0.5
 _RESTS_SINCE = "rests since"
 _ROUTES = "routes"
@@ -61,9 +59,11 @@ def connect(
         waits_for_disk: whether a commit is safe from a crash of the server when it returns; else the newest
             ones may be forgotten by it, never one without those after it.
     """
-    settings = {**_IN_TRANSACTIONS, "lock_timeout": f"{lock_timeout_s}s"}
-    if not waits_for_disk:
-        settings["synchronous_commit"] = "off"
+    settings = {
+        **_IN_TRANSACTIONS,
+        "lock_timeout": f"{lock_timeout_s}s",
+        **({} if waits_for_disk else {"synchronous_commit": "off"}),
+    }
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -86,7 +86,7 @@ def connect(
 
 def _ping_what_rested(engine: Engine) -> None:
     # The pool's own ping asks before every transaction, which costs a third of a short one. What was used a
-    # moment ago is asked nothing: after a restart of the server, one transaction a process fails that way.
+    # moment ago is asked nothing: after a restart of the server, those that begin in this moment fail.
     @event.listens_for(engine, "checkin")
     def rest(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
         record.info[_RESTS_SINCE] = time.monotonic()
@@ -133,9 +133,7 @@ def sessions(engine: Engine, routes: Routes) -> Sessions:
     Who only reads ends with a commit, too (`sessions.begin()`): a rollback makes psycopg forget every
     statement that it has prepared.
     """
-    factory = sessionmaker(
-        engine, expire_on_commit=False, info={_ROUTES: routes}, execution_options=_UNSYNCHRONIZED
-    )
+    factory = sessionmaker(engine, expire_on_commit=False, info={_ROUTES: routes})
     event.listen(factory, "before_commit", _send_wakes)
     return factory
 

@@ -16,6 +16,7 @@ from publisher.database import Channel
 from publisher.events import Event, EventType
 from publisher.outbox.emit import emit_all
 from publisher.schema import FeedRow, TopicRow
+from publisher.schema.row import table
 
 _PLACE = text(
     """
@@ -64,7 +65,7 @@ def mark_changed(session: Session, labels: Collection[UUID], *, at_once: bool = 
     # Of two transactions the one that began later may end first.
     later = func.greatest(FeedRow.changed_at, func.clock_timestamp())
     session.execute(
-        update(FeedRow)
+        update(table(FeedRow))
         .where(FeedRow.label_id.in_(labels))
         .values(generation=FeedRow.generation + 1, changed_at=later)
     )
@@ -91,10 +92,9 @@ def _forget_documents(session: Session, labels: Collection[UUID]) -> None:
     topics = select(TopicRow.id).where(TopicRow.label_id.in_(labels)).order_by(TopicRow.id)
     locked = session.scalars(topics.with_for_update(key_share=True)).all()
     session.execute(
-        update(TopicRow)
+        update(table(TopicRow))
         .where(TopicRow.id.in_(locked), TopicRow.label_id == FeedRow.label_id)
         .values(body=None, generation=FeedRow.generation - 1)
-        .execution_options(synchronize_session=False)
     )
 
 

@@ -15,6 +15,7 @@ from publisher.details import Details
 from publisher.feed_state import mark_changed
 from publisher.ids import new_id
 from publisher.schema import ArticleLabelRow, FeedRow, LabelRow, TombstoneRow
+from publisher.schema.row import table
 
 
 class LabelKind(StrEnum):
@@ -99,7 +100,7 @@ def put_labels(session: Session, labelled: Collection[Labelled]) -> dict[UUID, l
         rows = [{"article_id": a, "label_id": b, "first_visible_at": visible[a]} for a, b in added]
         session.execute(insert(ArticleLabelRow).on_conflict_do_nothing(), rows)
         back = tuple_(TombstoneRow.article_id, TombstoneRow.label_id).in_(added)
-        session.execute(delete(TombstoneRow).where(back))
+        session.execute(delete(table(TombstoneRow)).where(back))
     concerned = sorted(new | old)
     return {identifier: [b for a, b in concerned if a == identifier] for identifier in ids}
 

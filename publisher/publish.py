@@ -17,6 +17,7 @@ from publisher.labels import Labelled, labels_of, put_labels
 from publisher.outbox.emit import emit_all
 from publisher.outbox.obligation import Done, Fate, Obligation, Postponed
 from publisher.schema import ArticleRow, RevisionRow
+from publisher.schema.row import table
 
 
 class Verdict(StrEnum):
@@ -146,7 +147,7 @@ def _candidates(session: Session, obligations: Collection[Obligation]) -> dict[O
 def _set(session: Session, candidates: Collection[Candidate], values: Mapping[str, Any]) -> None:
     if candidates:
         ids = [one.article_id for one in candidates]
-        session.execute(update(ArticleRow).where(ArticleRow.id.in_(ids)).values(**values))
+        session.execute(update(table(ArticleRow)).where(ArticleRow.id.in_(ids)).values(**values))
 
 
 def _announce(session: Session, chosen: Mapping[Verdict, Collection[Candidate]], at: datetime) -> None:

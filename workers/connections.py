@@ -53,7 +53,7 @@ def engine_of(settings: Settings, kind: Kind, *, lock_timeout_s: float = 4) -> E
         lock_timeout_s=lock_timeout_s,
         through_pooler=settings.goes_through_pooler,
         # All that a relay writes are leases, and what becomes of them: a crash of the server that forgets
-        # some of it makes work due again, and whoever has begun it finds its token gone.
+        # one makes work due again, and whoever has its message finds no token.
         waits_for_disk=kind is not Kind.RELAY,
     )
 

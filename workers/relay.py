@@ -16,6 +16,7 @@ from publisher.database import Sessions
 from publisher.errors import SettingsError
 from publisher.events import Queue
 from publisher.outbox.lease import (
+    Outlook,
     Parcel,
     give_back,
     lease_due,
@@ -39,6 +40,22 @@ _FULL_REST, _LONGEST_REST = timedelta(milliseconds=20), timedelta(milliseconds=2
 _TAKE_BACK_EVERY_S = 1.0
 _AFTER_ERROR_S = 0.5
 log = structlog.get_logger("publisher.relay")
+
+
+def rest_after(sent: int, outlook: Outlook, *, before: timedelta) -> timedelta:
+    """Return for how long a relay rests after a look, if nobody wakes it.
+
+    Short at first, and twice as long each time: not every commit wakes a relay, and what waits for a worker
+    comes in steps.
+
+    Args:
+        sent: messages.
+        before: its rest before the look.
+    """
+    if sent:
+        return _SHORTEST_REST
+    longest = _FULL_REST if outlook.due else min(_LONGEST_REST, outlook.next_in)
+    return max(_SHORTEST_REST, min(2 * before, longest))
 
 
 class Relay:
@@ -81,9 +98,7 @@ class Relay:
         with self._sessions.begin() as session:
             outlook = look_ahead(session)
         sent = sum([self._send(queue) for queue in outlook.due])
-        most = _FULL_REST if outlook.due else min(_LONGEST_REST, outlook.next_in)
-        # Short at first: not every commit wakes a relay, and what waits for a worker comes in steps.
-        self._rest = _SHORTEST_REST if sent else min(2 * self._rest, most)
+        self._rest = rest_after(sent, outlook, before=self._rest)
 
     def take_back_lost(self) -> int:
         """Make work due again whose message or worker was lost; return how many obligations."""

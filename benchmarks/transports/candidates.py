@@ -10,12 +10,15 @@ from typing import Any, Protocol, cast
 
 import httpx
 
+from publisher.notify.wire.targets import target_of
+from publisher.notify.wire.transport import TARGET
+
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 CONNECTIONS_IDLE = 1024
 IDLE_PER_HOST = 2
 IDLE_S = 4
 EXACT_URL = "exact_url"
-"""The extension with the URL as it was written; `publisher.notify.wire.transport` names it so."""
+"""The extension with the URL as it was written; ours finds that in `TARGET`."""
 
 MODULES: Mapping[str, str] = {
     "bare": "bare",
@@ -90,5 +93,5 @@ def request(one: Candidate, url: str, headers: Mapping[str, str], body: bytes, *
         url,
         headers={**headers, "accept-encoding": "identity"},
         content=body,
-        extensions={"timeout": phases, EXACT_URL: url},
+        extensions={"timeout": phases, EXACT_URL: url, TARGET: target_of(url)},
     )

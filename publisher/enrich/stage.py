@@ -58,7 +58,7 @@ def store_enrichments(session: Session, results: Mapping[Obligation, Found]) -> 
         rows = [_row(one, results[one]) for one in current if results[one].derived == derived]
         session.connection().execute(_update(derived), rows)
     session.execute(
-        update(ArticleRow)
+        update(table(ArticleRow))
         .where(ArticleRow.id.in_([one.subject for one in current]))
         .values(status=ArticleStatus.ENRICHED)
     )

@@ -19,25 +19,23 @@ from publisher.schema import EventTaskRow
 
 BATCH = 64
 """Most obligations in one message."""
+_AT = bindparam("at", type_=DateTime(timezone=True))
 # Statements of text: the relay asks them many times a second, and SQLAlchemy's own expressions cost more to
-# make than to answer. By its order the index is chosen, whatever PostgreSQL believes of how many rows a queue
-# has: `EXISTS` reads the whole table once most of it is parked.
+# make than to answer. By its order an index is chosen, whatever PostgreSQL believes of how many rows a queue
+# has, or are leased: `EXISTS` reads the whole table once most of it is parked.
 _NEXT = text("""
 SELECT name, due_at - coalesce(:at, now()) AS next_in
 FROM unnest(:names) AS name CROSS JOIN LATERAL (
     SELECT due_at FROM event_task WHERE queue = name AND token IS NULL AND NOT stuck ORDER BY due_at LIMIT 1
 ) AS next
-""").bindparams(
-    bindparam("names", list(Queue), type_=ARRAY(Text)),
-    bindparam("at", type_=DateTime(timezone=True)),
-)
+""").bindparams(bindparam("names", list(Queue), type_=ARRAY(Text)), _AT)
 # Of one event's tasks `fan_out` comes before `feeds`: subscribers hear of it while feeds render.
 _DUE = text("""
 SELECT event_id, task, starts > 0 AS begun_before, task IN (SELECT task FROM pause) AS paused
 FROM event_task
 WHERE queue = :queue AND token IS NULL AND NOT stuck AND due_at <= coalesce(:at, now())
 ORDER BY due_at, event_id, task LIMIT :most FOR UPDATE OF event_task SKIP LOCKED
-""").bindparams(bindparam("at", type_=DateTime(timezone=True)))
+""").bindparams(_AT)
 _LEASE = text("""
 UPDATE event_task SET token = mine.token, lease_until = now() + :lease, started_at = NULL
 FROM unnest(:tasks, :event_ids, :tokens) AS mine(task, event_id, token)
@@ -47,7 +45,11 @@ WHERE event_task.task = mine.task AND event_task.event_id = mine.event_id
     bindparam("event_ids", type_=ARRAY(Uuid)),
     bindparam("tokens", type_=ARRAY(Uuid)),
 )
-_NOW, _NEVER = timedelta(0), timedelta.max
+_RAN_OUT = text("""
+SELECT event_id FROM event_task
+WHERE token IS NOT NULL AND lease_until < coalesce(:at, now()) ORDER BY lease_until LIMIT 1
+""").bindparams(_AT)
+_AT_ONCE, _NEVER = timedelta(0), timedelta.max
 _MOST_AT_ONCE = 1_000
 _LOST = "the process that ran it died, or ran past its time limit"
 
@@ -90,8 +92,8 @@ def look_ahead(session: Session, *, at: datetime | None = None) -> Outlook:
     """
     next_in: dict[str, timedelta] = {row.name: row.next_in for row in session.execute(_NEXT, {"at": at})}
     return Outlook(
-        due=[queue for queue in Queue if next_in.get(queue, _NEVER) <= _NOW],
-        next_in=min((pause for pause in next_in.values() if pause > _NOW), default=_NEVER),
+        due=[queue for queue in Queue if next_in.get(queue, _NEVER) <= _AT_ONCE],
+        next_in=min((pause for pause in next_in.values() if pause > _AT_ONCE), default=_NEVER),
     )
 
 
@@ -154,10 +156,7 @@ def give_back(session: Session, parcels: Collection[Parcel]) -> None:
 
 def leases_ran_out(session: Session, *, at: datetime | None = None) -> bool:
     """Return whether there is anything for `take_back` to look at."""
-    ran_out = select(EventTaskRow.event_id).where(
-        EventTaskRow.token.is_not(None), EventTaskRow.lease_until < (at or func.now())
-    )
-    return session.scalar(select(ran_out.exists())) is True
+    return session.scalar(_RAN_OUT, {"at": at}) is not None
 
 
 def take_back(session: Session, waiting: Collection[UUID], *, at: datetime | None = None) -> int:

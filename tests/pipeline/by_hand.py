@@ -46,12 +46,18 @@ class ByHand:
         app.style = STYLE
         self.archive = app.archive = Archive(base_url=BASE_URL)
 
-    def relay(self, *, room: int = 8) -> None:
-        """Send what is due, in at most so many messages a queue."""
-        with self.sessions.begin() as session:
+    def relay(self, *, room: int = 8, forgotten: bool = False) -> None:
+        """Send what is due, in at most so many messages a queue.
+
+        Args:
+            forgotten: PostgreSQL crashes, and forgets leases whose commit did not wait for the disk.
+        """
+        with self.sessions() as session:
             parcels = [
                 one for queue in look_ahead(session).due for one in lease_due(session, queue, room=room)
             ]
+            if not forgotten:
+                session.commit()
         self.redis += parcels
         self.sent += parcels
 
@@ -115,6 +121,11 @@ class Sleeper:
         while not self._stopped.wait(0.001) and self._thread.is_alive():
             pass
 
+    @property
+    def asleep(self) -> bool:
+        """Whether it was stopped, and did not end before."""
+        return self._stopped.is_set() and self._thread.is_alive()
+
     def wake(self) -> None:
         """Let it go on to its end."""
         event.remove(self._engine, "before_cursor_execute", self._look)
@@ -123,7 +134,7 @@ class Sleeper:
 
     def _look(self, connection: Connection, cursor: object, statement: str, *_: Any) -> None:
         # The first statement of the transaction that writes: nothing is locked on the server yet.
-        holds = statement.startswith("SELECT event_task.event_id") and statement.endswith("FOR UPDATE")
+        holds = "FROM event_task" in statement and statement.rstrip().endswith("FOR UPDATE")
         if holds and threading.current_thread() is self._thread:
             self._stopped.set()
             self._goes_on.wait()

@@ -1,7 +1,7 @@
 """Thousands of deliveries later, processes are no bigger, and each delivery stands where it belongs.
 
 Guards: a sender forgets what is in the record (`InHand.forget`), and has few connections that nobody uses
-(`GuardedConnector`); an end is one of four (`DeliveryState`), and nothing leaves the record without one.
+(`Idle`); an end is one of four (`DeliveryState`), and nothing leaves the record without one.
 """
 
 from collections import Counter

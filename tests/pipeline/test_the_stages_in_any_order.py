@@ -87,8 +87,8 @@ class Disturbed(RuleBasedStateMachine):
     def retract(self, number: int) -> None:
         self._put_in(retracting(number))
 
-    def relay(self, room: int) -> None:
-        self.hand.relay(room=room)
+    def relay(self, room: int, forgotten: bool) -> None:
+        self.hand.relay(room=room, forgotten=forgotten)
 
     def deliver(self, chosen: int, dies_before: int) -> None:
         if not self.hand.redis:
@@ -182,7 +182,7 @@ _SUBMIT = _step(
 _STEPS: list[tuple[int, st.SearchStrategy[Any]]] = [
     (6, _SUBMIT),
     (3, _step(Disturbed.retract, number=_NUMBERS)),
-    (1, _step(Disturbed.relay, room=st.integers(min_value=1, max_value=8))),
+    (2, _step(Disturbed.relay, room=st.integers(min_value=1, max_value=8), forgotten=st.booleans())),
     (4, _step(Disturbed.deliver, chosen=_WHICH, dies_before=_DEATHS)),
     (6, _step(Disturbed.work, rounds=st.integers(min_value=1, max_value=4))),
     (2, _step(Disturbed.repeat, chosen=_WHICH)),
@@ -196,6 +196,20 @@ _STEPS: list[tuple[int, st.SearchStrategy[Any]]] = [
     (2, _step(Disturbed.dead_sender_wakes)),
 ]
 STEPS = st.sampled_from([step for weight, step in _STEPS for _ in range(weight)]).flatmap(lambda step: step)
+
+
+def test_who_falls_asleep_has_begun_and_not_written(engine: Engine) -> None:
+    hand, _ = _begin(engine)
+    _put_in(hand, submitting(0, 0))
+    hand.relay()
+
+    sleeper = Sleeper(hand, hand.redis.pop())
+    asleep, owed = sleeper.asleep, hand.owed()
+    sleeper.wake()
+    hand.relay()
+
+    assert (asleep, owed) == (True, 1)
+    assert [one.task for one in hand.redis] == ["publish"]
 
 
 def test_the_end_state_is_that_of_the_undisturbed_run(engine: Engine) -> None:

@@ -14,6 +14,7 @@ import publisher.database
 from publisher.database import connect
 
 NAME = "publisher tests of connections"
+A_MINUTE = 60.0
 
 
 @pytest.fixture
@@ -33,7 +34,10 @@ def test_a_connection_that_rested_is_replaced_where_the_server_ended_it(
     assert _backend(engine) != first
 
 
-def test_one_that_was_just_used_fails_once_and_takes_the_others_along(engine: Engine) -> None:
+def test_one_that_was_just_used_fails_once_and_takes_the_others_along(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher.database, "_RESTED_S", A_MINUTE)
     with engine.connect() as one, engine.connect() as other:
         backends = {_ask(one), _ask(other)}
     for backend in backends:
@@ -46,6 +50,7 @@ def test_one_that_was_just_used_fails_once_and_takes_the_others_along(engine: En
 
 
 def test_nothing_is_asked_of_one_that_was_just_used(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher.database, "_RESTED_S", A_MINUTE)
     _backend(engine)
     monkeypatch.setattr(engine.dialect, "do_ping", pytest.fail)
 
@@ -58,7 +63,7 @@ def _backend(engine: Engine) -> int:
 
 
 def _ask(connection: Connection) -> int:
-    return connection.scalar(text("SELECT pg_backend_pid()"))  # type: ignore[return-value]
+    return connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
 
 
 def _end(engine: Engine, backend: int) -> None:

@@ -19,7 +19,7 @@ from publisher.notify.memory.room import Room
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.shards.leases import beat
 from publisher.outbox.emit import emit
-from publisher.outbox.lease import lease_due, look_ahead, take_back
+from publisher.outbox.lease import lease_due, leases_ran_out, look_ahead, take_back
 from publisher.outbox.obligation import Failed
 from publisher.outbox.parking import SLICE, bring_back
 from publisher.outbox.watch import backlogs
@@ -95,6 +95,7 @@ def test_looks_at_a_long_paused_backlog_read_none_of_it(session: Session) -> Non
     for _ in range(8):
         assert look_ahead(session).due == []
         assert look_ahead(session).next_in == timedelta.max
+        assert not leases_ran_out(session)
         assert bring_back(session) == 0
 
     assert session.scalar(read) == before

@@ -23,7 +23,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     """Sends httpx's requests over connections of our own.
 
     Of every answer, the head and the beginning of the body are read (`bounds.py`); nothing is decompressed. A
-    connection on which the whole answer came is used again. The URL goes out as it was written.
+    connection on which the whole answer came is used again. The path goes out as its `Target` has it.
     """
 
     def __init__(self, *, allowed: Sequence[Network], lookup: Lookup, tls: ssl.SSLContext) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from publisher.notify.endpoints.destination import check_name
+from publisher.notify.endpoints.destination import check_name, check_url
 from publisher.notify.outcome import Answer, ErrorKind
 from publisher.notify.sending import Request
 from publisher.notify.wire.bounds import MAX_BODY_BYTES
@@ -495,6 +495,21 @@ def test_a_short_spelling_of_an_address_is_no_url(host: str) -> None:
 
     assert answer.error is ErrorKind.BAD_URL
     assert it.opened == 0
+
+
+@pytest.mark.parametrize("host", ["xn--ls8h.example", "hooks_1.example", "example.org."])
+def test_every_name_that_is_accepted_can_be_asked(host: str) -> None:
+    """A domain of an emoji is none after IDNA 2008, which httpx heeds, but the DNS has it."""
+
+    async def scenario() -> tuple[Answer, str]:
+        async with receiver(answering(OK)) as it, client(lookup=lambda _: ["127.0.0.1"]) as made:
+            url = it.url(host=host)
+            check_url(url, allowed=(), allow_http=True)
+            return await send(url, by=made), url
+
+    answer, url = asyncio.run(scenario())
+
+    assert answer.status == 200, url
 
 
 def test_a_name_with_one_bad_record_is_refused_without_a_packet() -> None:

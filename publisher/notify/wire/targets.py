@@ -60,7 +60,8 @@ def _host(written: str) -> Host:
 
 
 def _origin(url: httpx.URL) -> Origin:
-    if url.scheme not in _DEFAULT_PORT or not url.host:
+    # httpx's `host` refuses names that the DNS has, those of emoji for instance.
+    if url.scheme not in _DEFAULT_PORT or not url.raw_host:
         raise httpx.UnsupportedProtocol("the URL must begin with http:// or https://, and name a host")
     port = _DEFAULT_PORT[url.scheme] if url.port is None else url.port
     if not 1 <= port <= _HIGHEST_PORT:

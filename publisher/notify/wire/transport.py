@@ -12,8 +12,11 @@ from publisher.notify.wire.idle import Idle, Origin
 from publisher.notify.wire.names import Names
 from publisher.notify.wire.targets import Target, target_of
 
-TARGET = "target"
-"""The extension of a request that holds its `Target`; without one, it goes where its URL says."""
+TARGET = "read_target"
+"""The extension of a request that holds its `Target`; without one, it goes where its URL says.
+
+What httpx's own transports know as `target` are bytes.
+"""
 
 WAY = "way"
 """The extension that holds a `Way`, which is filled in."""

@@ -177,6 +177,8 @@ def _fill(system: System) -> None:
 def _clear(system: System) -> None:
     """Take the backlog away again: the other tests need not wait for it."""
     with system.sessions.begin() as session:
+        # Workers write batches of it meanwhile.
+        session.execute(text("SET LOCAL lock_timeout = '30s'"))
         session.execute(text("DELETE FROM event_task WHERE task = 'enrich'"))
     system.wait_until_done()
 

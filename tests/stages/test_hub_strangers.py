@@ -5,9 +5,11 @@ from collections import Counter
 
 import httpx
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy.orm import Session
 
 from publisher.database import Sessions
+from publisher.notify.websub.ending import end
 from publisher.notify.websub.subscriptions import MOST_OF_A_HOST, MOST_VERIFICATIONS
 from publisher.schema import (
     AttemptRow,
@@ -37,6 +39,13 @@ from tests.stages.pumps import RunningPump
 from tests.stages.subscribers import BODY, Subscribers
 from tests.waiting import eventually
 
+# More than a statement takes parameters.
+MANY = 66_000
+DELIVERED = text("""
+INSERT INTO delivery (id, message_id, message_time, endpoint_id, shard, state)
+SELECT gen_random_uuid(), gen_random_uuid(), now(), newest.id, shard, 'succeeded'
+FROM (SELECT id, shard FROM endpoint ORDER BY id DESC LIMIT 1) AS newest, generate_series(1, :count)
+""")
 REFUSED = [
     ({"hub.mode": None}, 422, "hub.mode"),
     ({"hub.topic": None}, 422, "hub.topic"),
@@ -221,16 +230,33 @@ def test_a_subscription_with_more_deliveries_than_a_statement_takes_ends_like_an
 ) -> None:
     with RunningPump(database, BOX):
         subscribe(database, hub, callbacks.url())
-    many = text("""
-        INSERT INTO delivery (id, message_id, message_time, endpoint_id, shard, state)
-        SELECT gen_random_uuid(), gen_random_uuid(), now(), id, shard, 'succeeded'
-        FROM endpoint, generate_series(1, 66000)
-    """)
     with database.begin() as session:
-        session.execute(many)
+        session.execute(DELIVERED, {"count": MANY})
     say(hub, "unsubscribe", callback=callbacks.url())
     with RunningPump(database, BOX):
         eventually(lambda: rows(database, EndpointRow) == 0)
+
+
+def test_an_end_that_was_planned_with_one_delivery_takes_as_long_with_many(
+    database: Sessions, engine: Engine, hub: httpx.Client, callbacks: Callbacks
+) -> None:
+    with RunningPump(database, BOX):
+        for number in range(10):  # often enough that a plan is kept
+            subscribe(database, hub, callbacks.url(f"/{number}"))
+    with engine.connect() as connection, Session(connection) as session:
+        *others, newest = session.scalars(select(EndpointRow.id).order_by(EndpointRow.id))
+        session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        session.execute(text("SET LOCAL statement_timeout = '5s'"))
+        session.execute(text("TRUNCATE delivery"))
+        session.execute(DELIVERED, {"count": 1})
+        session.execute(text("ANALYZE delivery"))
+        for one in others:
+            end(session, one)
+        session.execute(DELIVERED, {"count": MANY})
+        end(session, newest)
+        left = session.scalar(select(func.count()).select_from(DeliveryRow))
+
+    assert left == 0
 
 
 def test_leases_that_ran_out_do_not_count_against_a_host(

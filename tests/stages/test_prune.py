@@ -515,8 +515,8 @@ def test_nobody_waits_for_a_partition_that_a_long_reader_keeps(database: Session
 
 
 _WAITS = text("""
-SELECT max(clock_timestamp() - waitstart) FROM pg_locks
-WHERE NOT granted AND pid <> ALL(CAST(:pruning AS int[]))
+SELECT max(clock_timestamp() - waitstart) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE NOT granted AND datname = current_database() AND pid <> ALL(CAST(:pruning AS int[]))
 """)
 
 

@@ -59,11 +59,10 @@ def connect(
         waits_for_disk: whether a commit is safe from a crash of the server when it returns; else the newest
             ones may be forgotten by it, never one without those after it.
     """
-    settings = {
-        **_IN_TRANSACTIONS,
-        "lock_timeout": f"{lock_timeout_s}s",
-        **({} if waits_for_disk else {"synchronous_commit": "off"}),
-    }
+    settings = {**_IN_TRANSACTIONS, "lock_timeout": f"{lock_timeout_s}s"}
+    if not waits_for_disk:
+        settings["synchronous_commit"] = "off"
+    name = f"{application_name} {os.getpid()}"
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -71,11 +70,7 @@ def connect(
         pool_timeout=10,
         # Errors are logged, and parameters are the bodies of articles.
         hide_parameters=True,
-        connect_args={
-            **(_pooled() if through_pooler else _direct(settings)),
-            "application_name": f"{application_name} {os.getpid()}",
-            **_CONNECTING,
-        },
+        connect_args={"application_name": name, **_CONNECTING, **_told(settings, pooled=through_pooler)},
     )
     if through_pooler:
         _set_in_each_transaction(engine, settings)
@@ -85,8 +80,8 @@ def connect(
 
 
 def _ping_what_rested(engine: Engine) -> None:
-    # The pool's own ping asks before every transaction, which costs a third of a short one. What was used a
-    # moment ago is asked nothing: after a restart of the server, those that begin in this moment fail.
+    # The pool's own ping asks before every transaction: an eighth of an article's way to its webhook. What
+    # was used a moment ago is asked nothing: after a restart of the server, those that begin just then fail.
     @event.listens_for(engine, "checkin")
     def rest(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
         record.info[_RESTS_SINCE] = time.monotonic()
@@ -109,14 +104,13 @@ def _start_the_clock(_c: Connection, cursor: Any, _s: str, _p: Any, _x: Any, exe
         cursor.connection.execute("")
 
 
-def _direct(settings: dict[str, str]) -> dict[str, Any]:
-    told = {**settings, **_KEEPALIVES}
-    return {"options": " ".join(f"-c {name}={value}" for name, value in told.items())}
-
-
-def _pooled() -> dict[str, Any]:
-    # Poolers refuse `options`, and hand out connections on which somebody else's statements were prepared.
-    return {"prepare_threshold": None}
+def _told(settings: dict[str, str], *, pooled: bool) -> dict[str, Any]:
+    """Return what a connection is told when it is made."""
+    if pooled:
+        # Poolers refuse `options`, and hand out connections on which others' statements were prepared.
+        return {"prepare_threshold": None}
+    options = {**settings, **_KEEPALIVES}
+    return {"options": " ".join(f"-c {name}={value}" for name, value in options.items())}
 
 
 def _set_in_each_transaction(engine: Engine, settings: dict[str, str]) -> None:

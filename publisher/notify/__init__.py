@@ -16,5 +16,7 @@ A delivery meets the rooms in this order:
     replaying/   the past, sent again
     history/     what was sent, shown, and forgotten when it has to be
 
+Who changes several deliveries locks them first, by `locking.py`.
+
 `lint-imports` knows which room may import which.
 """

@@ -27,9 +27,9 @@ SELECT event_id FROM event_task
 WHERE task = :task AND event_id = ANY(:event_ids) AND token = :token
 ORDER BY event_id FOR UPDATE
 """).bindparams(_IDS)
-_STRIKE_OFF = text("DELETE FROM event_task WHERE task = :task AND event_id = ANY(:event_ids)").bindparams(
-    _IDS
-)
+_STRIKE_OFF = text("""
+DELETE FROM event_task WHERE task = :task AND event_id = ANY(:event_ids)
+""").bindparams(_IDS)
 _RECORD = insert(table(StepRow)).values(ended_at=literal_column("clock_timestamp()"))
 
 

@@ -240,8 +240,9 @@ def test_what_is_put_aside_is_locked_in_the_order_of_ids(database: Sessions) -> 
     some = Subscribers(database)
     disabled, deleted = some.subscribe(), some.subscribe()
     low, high = UUID(int=1), UUID(int=2)
-    some.tell(disabled, id=low)
+    # As they lie in the table is not how they are to be locked.
     some.tell(deleted, id=high)
+    some.tell(disabled, id=low)
     with some.sessions.begin() as session:
         session.execute(update(EndpointRow).where(EndpointRow.id == disabled).values(enabled=False))
         session.execute(update(EndpointRow).where(EndpointRow.id == deleted).values(deleted_at=func.now()))

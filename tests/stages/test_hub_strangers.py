@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from uuid import UUID
 
 import httpx
 import pytest
@@ -35,6 +36,7 @@ from tests.stages.hub import (
     subscribe,
     subscribed,
 )
+from tests.stages.lock_order import locks_by_id
 from tests.stages.pumps import RunningPump
 from tests.stages.subscribers import BODY, Subscribers
 from tests.waiting import eventually
@@ -235,6 +237,22 @@ def test_a_subscription_with_more_deliveries_than_a_statement_takes_ends_like_an
     say(hub, "unsubscribe", callback=callbacks.url())
     with RunningPump(database, BOX):
         eventually(lambda: rows(database, EndpointRow) == 0)
+
+
+def test_what_ends_with_a_subscription_is_locked_in_the_order_of_ids(
+    database: Sessions, hub: httpx.Client, callbacks: Callbacks
+) -> None:
+    with RunningPump(database, BOX):
+        subscribe(database, hub, callbacks.url())
+    with database.begin() as session:
+        session.execute(text("TRUNCATE delivery"))
+        session.execute(DELIVERED, {"count": 2})
+        mine = session.scalars(select(EndpointRow.id)).one()
+        low, high = UUID(int=1), max(session.scalars(select(DeliveryRow.id)))
+        # As they lie in the table is not how they are to be locked.
+        session.execute(update(DeliveryRow).where(DeliveryRow.id != high).values(id=low))
+
+    assert locks_by_id(database, low, high, lambda session: end(session, mine))
 
 
 def test_an_end_that_was_planned_with_one_delivery_takes_as_long_with_many(

@@ -4,14 +4,21 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from publisher.database import Sessions
 from publisher.events import EventType, Queue
 from publisher.ids import new_id
 from publisher.outbox.emit import emit
-from publisher.outbox.lease import Parcel, give_back, lease_due, look_ahead, take_back
+from publisher.outbox.lease import (
+    Parcel,
+    give_back,
+    lease_due,
+    leases_ran_out,
+    look_ahead,
+    take_back,
+)
 from publisher.outbox.obligation import Done, Failed, Obligation, Postponed
 from publisher.outbox.watch import backlogs, replay, steps_of, stuck
 from publisher.outbox.work import begin, hand_back, hold, settle
@@ -234,6 +241,20 @@ def test_a_message_that_still_waits_keeps_its_lease(session: Session) -> None:
 
     assert take_back(session, waiting={parcel.token}) == 0
     assert len(begun(session, parcel)) == 1
+
+
+def test_the_look_for_leases_that_ran_out_reads_nothing_else(session: Session) -> None:
+    received(session, 3_000)
+    parcels = lease_due(session, Queue.PIPELINE, room=100)
+    expire_leases(session)
+    # PostgreSQL believes from now on that all leases of a full table ran out.
+    session.execute(text("ANALYZE event_task"))
+    give_back(session, parcels)
+    read = text("SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'event_task'")
+    before = session.scalar(read)
+
+    assert not leases_ran_out(session)
+    assert session.scalar(read) == before
 
 
 def test_a_lost_message_is_due_again_at_no_charge(session: Session) -> None:

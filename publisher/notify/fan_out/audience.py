@@ -25,8 +25,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from publisher.notify.locking import locking
 from publisher.notify.outcome import DeliveryState
 from publisher.schema import DeliveryRow, EndpointRow
+from publisher.schema.row import table
 
 SLICE = 10_000
 """Endpoints in one statement."""
@@ -118,19 +120,10 @@ def cancel(session: Session, overtaken: Collection[UUID]) -> None:
     if not overtaken:
         return
     named = DeliveryRow.id == any_(literal(list(overtaken), ARRAY(Uuid)))
-    locked = (
-        select(DeliveryRow.id)
-        .where(named, DeliveryRow.state.in_(_UNFINISHED))
-        .order_by(DeliveryRow.id)
-        .with_for_update()
-        .cte("locked")
-    )
-    session.execute(
-        update(DeliveryRow)
-        .where(DeliveryRow.id.in_(select(locked.c.id)))
-        .values(state=DeliveryState.CANCELLED, next_attempt_at=None)
-        .execution_options(synchronize_session=False)
-    )
+    waits = named & DeliveryRow.state.in_(_UNFINISHED)
+    session.execute(locking(waits))
+    cancelled = {"state": DeliveryState.CANCELLED, "next_attempt_at": None}
+    session.execute(update(table(DeliveryRow)).where(waits).values(cancelled))
 
 
 def _endpoints(audience: Audience, piece: _Slice) -> Select[UUID]:

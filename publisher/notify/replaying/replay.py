@@ -10,7 +10,6 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     Insert,
-    Select,
     Update,
     case,
     func,
@@ -28,6 +27,7 @@ from publisher.errors import NotFound
 from publisher.events import EventType
 from publisher.notify.endpoints.filters import filter_of
 from publisher.notify.endpoints.store import locked, read, require_enabled
+from publisher.notify.locking import locking
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.replaying.past import Past, past_of
 from publisher.notify.replaying.selection import Selection, Stretch
@@ -127,7 +127,8 @@ def _send(
         endpoint: locked.
         due_at: not before this instant.
     """
-    session.execute(_locking(selection, stretch))
+    # What failed or was held.
+    session.execute(locking(selection.stopped, selection.lies_in(DeliveryRow.message_id, stretch)))
     chosen = selection.chosen(stretch).cte("chosen")
     number = func.count().filter(~chosen.c.superseded).over(order_by=chosen.c.message_id)
     placed = select(chosen, number.label("number")).cte("placed")
@@ -144,18 +145,6 @@ def _send(
     if done.deliveries:
         wake(session, Channel.DELIVERIES)
     return _Sent(count=done.deliveries, due_at=done.due_at)
-
-
-def _locking(selection: Selection, stretch: Stretch) -> Select[int]:
-    """Lock what failed or was held, in the order of ids, like everybody who locks deliveries."""
-    locked_rows = (
-        select(DeliveryRow.id)
-        .where(selection.stopped, selection.lies_in(DeliveryRow.message_id, stretch))
-        .order_by(DeliveryRow.id)
-        .with_for_update()
-        .cte("locked")
-    )
-    return select(func.count()).select_from(locked_rows)
 
 
 def _releasing(placed: CTE, turn: ColumnElement[datetime]) -> Update:

@@ -4,10 +4,11 @@ from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, bindparam, delete, exists, func, or_, select, text, update
+from sqlalchemy import delete, exists, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from publisher.database import Channel, wake
+from publisher.notify.locking import locking
 from publisher.notify.outcome import DeliveryState
 from publisher.notify.websub.form import Mode
 from publisher.schema import DeliveryRow, EndpointRow, EndpointSecretRow, TopicRow, VerificationRow
@@ -38,13 +39,6 @@ INSERT INTO delivery (id, message_id, message_time, endpoint_id, shard, state, n
 SELECT told.id, told.id, now(), ended.id, shard, 'pending', now()
 FROM told JOIN ended ON ended.id = told.endpoint_id
 """)
-# Before they are deleted, in the order in which everybody locks them. In one statement with that, PostgreSQL
-# joins the two; by a plan made when there was one delivery, each with each.
-_LOCK = text("""
-SELECT count(*) FROM (
-    SELECT FROM delivery WHERE endpoint_id = ANY(:endpoints) ORDER BY id FOR UPDATE
-) AS locked
-""").bindparams(bindparam("endpoints", type_=ARRAY(Uuid)))
 
 
 def end(session: Session, endpoint_id: UUID) -> None:
@@ -96,6 +90,7 @@ def end_expired(session: Session) -> int:
 
 def _delete(session: Session, endpoints: Collection[UUID]) -> None:
     """Delete subscriptions, which are locked, and what waits for them."""
-    session.execute(_LOCK, {"endpoints": list(endpoints)})
-    session.execute(delete(table(DeliveryRow)).where(DeliveryRow.endpoint_id.in_(endpoints)))
+    waiting = DeliveryRow.endpoint_id.in_(endpoints)
+    session.execute(locking(waiting))
+    session.execute(delete(table(DeliveryRow)).where(waiting))
     session.execute(delete(EndpointRow).where(EndpointRow.id.in_(endpoints)))
